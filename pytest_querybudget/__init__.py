@@ -1,0 +1,1 @@
+"""Budgets for the SQL that a test sends."""

@@ -1,0 +1,1 @@
+"""The only room that listens to SQLAlchemy. It copies facts and decides nothing."""

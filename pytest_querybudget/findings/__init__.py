@@ -1,0 +1,1 @@
+"""What was found: facts, and the words made from them."""

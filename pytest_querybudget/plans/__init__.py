@@ -1,0 +1,1 @@
+"""What the database would do: plans, index advice and its proof."""

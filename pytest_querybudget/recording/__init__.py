@@ -1,0 +1,1 @@
+"""The facts of one test, aggregated so that a million statements fit."""

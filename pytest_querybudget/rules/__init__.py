@@ -1,0 +1,1 @@
+"""One rule a file, each a pure function from a recording to findings."""

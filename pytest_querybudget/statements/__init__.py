@@ -1,0 +1,1 @@
+"""What a statement is: its kind, tables, shape and columns."""
