@@ -1,0 +1,63 @@
+"""Words, figures and hostile characters: what every format does to text in the same way."""
+
+from __future__ import annotations
+
+import re
+
+# C0 and C1 controls, the line separators that JavaScript and terminals know, and the marks that reorder
+# what a person reads: SQL is the application's text, and may hold any of them.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]")
+_BREAKS = re.compile(r"\s+")
+
+
+def plural(number: int, noun: str, nouns: str | None = None) -> str:
+    """Say `1 query`, `2 queries`, `1,200 queries`; without `nouns` the plural ends in "s" or "ies"."""
+    if number == 1:
+        return f"1 {noun}"
+    if nouns is None:
+        nouns = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
+    return f"{number:,} {nouns}"
+
+
+def duration(seconds: float) -> str:
+    """Say seconds in the unit that a person would choose: `340 µs`, `12.5 ms`, `3.20 s`."""
+    if seconds < 0.000_999_5:
+        return f"{seconds * 1e6:.0f} µs"
+    if seconds < 0.999_5:
+        return f"{seconds * 1e3:.{1 if seconds < 0.099_95 else 0}f} ms"
+    return f"{seconds:.2f} s"
+
+
+def well_formed(text: str) -> str:
+    """Join surrogate pairs and replace lone surrogates by U+FFFD, so that the text can be encoded."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
+
+
+def printable(text: str) -> str:
+    """Show what would act on a terminal or a reader instead of letting it: ESC becomes `\\x1b`.
+
+    Newlines and tabs stay; lone surrogates become U+FFFD.
+    """
+    text = well_formed(text.replace("\r\n", "\n"))
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - where \x ends
+
+
+def one_line(text: str) -> str:
+    """Fold all white space, newlines included, into single spaces, and make the rest printable."""
+    return printable(_BREAKS.sub(" ", text).strip())
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut a text to about `limit` characters and say how many are missing."""
+    if len(text) <= limit:
+        return text
+    return f"{text[:limit].rstrip()} … [{len(text) - limit:,} more characters]"
