@@ -49,7 +49,11 @@ class ProofEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindingEntry:
-    """One finding of one test, said in words."""
+    """One finding of one test, said in words.
+
+    `phase` is the one in which it began: those of `setup` and `teardown` may belong to a fixture of many tests.
+    `declared_only` marks what the test function's own lines do, which fails only where the rule is declared.
+    """
 
     rule: str
     identity: str
@@ -65,6 +69,8 @@ class FindingEntry:
     chain: tuple[Location, ...] = ()
     fix: str | None = None
     proof: ProofEntry | None = None
+    phase: str = "call"
+    declared_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
