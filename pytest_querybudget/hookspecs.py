@@ -1,0 +1,16 @@
+"""Hooks that other plugins and conftest files may implement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_querybudget.plans.reader import PlanReader
+
+
+@pytest.hookspec
+def pytest_querybudget_plan_readers() -> Sequence[PlanReader]:  # type: ignore[empty-body]
+    """Return plan readers for further databases; one for a dialect that has a reader already replaces it."""
