@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from pytest_querybudget.findings.model import Proof
 from pytest_querybudget.recording.plans import Advice, Plan, TableInfo
 
 
@@ -45,6 +44,18 @@ class Question:
     kind: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Traits:
+    """What indexes a database has, and how its names are quoted."""
+
+    quote: str = '"'
+    partial: bool = False
+    expressions: bool = False
+    gin: bool = False
+    trigram: bool = False
+    descending: bool = True
+
+
 class PlanReader(Protocol):
     """Turns one database's EXPLAIN into `Plan`. Instances may keep caches; they live as long as the run."""
 
@@ -52,6 +63,8 @@ class PlanReader(Protocol):
     dialects: tuple[str, ...]
     #: Whether plans have a cost (`max_cost` is an error where they have none).
     has_costs: bool
+    #: What indexes of this database can do, for `advice.advise`.
+    traits: Traits
 
     def fingerprint(self, link: Link) -> str:
         """A digest of the schema: equal schemas plan equally. Called once after each DDL; may be empty."""
@@ -64,12 +77,12 @@ class PlanReader(Protocol):
         """
         ...
 
-    def advise(self, link: Link, question: Question, plan: Plan) -> Sequence[Advice]:
-        """What would mend the plan, one for each bad read or sort, not yet tried (see `advice.advise`)."""
-        ...
+    def replan(self, link: Link, question: Question, advice: Sequence[Advice]) -> Plan:
+        """Plan the statement as if the indexes of `advice` (all have `ddl` and `name`) existed, and take them back.
 
-    def prove(self, link: Link, question: Question, plan: Plan, advice: Advice) -> Proof:
-        """Try one piece of advice and take it back. `verdict` is `proven`, `refuted` or `untried`, with the reason."""
+        Called by `proof.prove`, which advises on the plan, tries, and keeps what the planner then uses; an index
+        goes by its `Advice.name` in the result. Raises `CannotPlan` with the reason when it cannot be tried here.
+        """
         ...
 
     def tables(self, link: Link, names: Sequence[str]) -> Sequence[TableInfo]:
