@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from pytest_querybudget.reports import repository
 from pytest_querybudget.reports.format import Format, ReportError
 
 
@@ -27,16 +28,16 @@ def _markdown(_rootdir: Path) -> Format:
     return MarkdownFormat()
 
 
-def _sarif(_rootdir: Path) -> Format:
+def _sarif(rootdir: Path) -> Format:
     from pytest_querybudget.reports.sarif import SarifFormat
 
-    return SarifFormat()
+    return SarifFormat(repository.prefix(rootdir))
 
 
-def _gitlab(_rootdir: Path) -> Format:
+def _gitlab(rootdir: Path) -> Format:
     from pytest_querybudget.reports.gitlab import GitlabFormat
 
-    return GitlabFormat()
+    return GitlabFormat(repository.prefix(rootdir))
 
 
 def _coverage(rootdir: Path) -> Format:

@@ -8,6 +8,8 @@ import re
 # what a person reads: SQL is the application's text, and may hold any of them.
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]")
 _BREAKS = re.compile(r"\s+")
+# What a GitHub runner takes for a command when it stands in the output of a step.
+_COMMAND = re.compile(r"(?m)^([ \t]*):(?=:)|#(?=#\[)")
 
 
 def plural(number: int, noun: str, nouns: str | None = None) -> str:
@@ -40,10 +42,11 @@ def well_formed(text: str) -> str:
 def printable(text: str) -> str:
     """Show what would act on a terminal or a reader instead of letting it: ESC becomes `\\x1b`.
 
-    Newlines and tabs stay; lone surrogates become U+FFFD.
+    Newlines and tabs stay; lone surrogates become U+FFFD; what a CI runner would obey (`::error`, `##[error]`)
+    is shown as `\\x3a:error` and `\\x23#[error]`.
     """
-    text = well_formed(text.replace("\r\n", "\n"))
-    return _UNPRINTABLE.sub(_escape, text)
+    text = _UNPRINTABLE.sub(_escape, well_formed(text.replace("\r\n", "\n")))
+    return _COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", text)
 
 
 def _escape(match: re.Match[str]) -> str:

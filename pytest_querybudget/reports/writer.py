@@ -23,7 +23,7 @@ class Target:
     path: Path
 
 
-def parse_target(text: str, known: Iterable[str] = registry.names()) -> Target:  # noqa: B008 - a tuple of constants
+def parse_target(text: str, known: Iterable[str] = registry.names()) -> Target:
     """Read `FORMAT:PATH`, such as `html:build/queries.html`.
 
     Raises `ValueError` that says what was given and which formats there are.
