@@ -1,0 +1,1 @@
+"""The application that the scenarios share: copied into each scenario's own directory as its package `app`."""
