@@ -1,0 +1,1 @@
+"""What recording costs: `python -m benchmarks` measures it next to the other recorders."""

@@ -1,0 +1,1 @@
+"""The application of the benchmarks: a few tables, and one function for each workload."""
