@@ -8,9 +8,9 @@ from types import ModuleType
 
 import httpx
 import pytest
-from versions import VERSIONS, create_template, open_client, open_copy
 
 from journeys.db import Database
+from versions import VERSIONS, create_template, open_client, open_copy
 
 
 @pytest.fixture(scope="session")

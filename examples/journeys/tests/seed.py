@@ -25,14 +25,21 @@ def seed(session: Session, models: ModuleType) -> None:
 
 def _rows(models: ModuleType) -> Iterator[tuple[type, Rows]]:
     yield models.Tenant, [{"id": 1, "name": "Acme"}, {"id": 2, "name": "Bulk"}, {"id": 3, "name": "New"}]
-    yield models.Setting, [
-        {"tenant_id": tenant, "key": key, "value": f"{key} of {tenant}"}
-        for tenant in (1, 2, 3)
-        for key in ("sender", "footer")
-    ]
-    yield models.Segment, [
-        {"id": number, "tenant_id": 1, "name": f"Segment {number}", "rules": {"city": number}} for number in range(1, 5)
-    ]
+    yield (
+        models.Setting,
+        [
+            {"tenant_id": tenant, "key": key, "value": f"{key} of {tenant}"}
+            for tenant in (1, 2, 3)
+            for key in ("sender", "footer")
+        ],
+    )
+    yield (
+        models.Segment,
+        [
+            {"id": number, "tenant_id": 1, "name": f"Segment {number}", "rules": {"city": number}}
+            for number in range(1, 5)
+        ],
+    )
     yield models.Contact, [_contact(number) for number in range(1, 66)]
     yield models.Journey, _journeys()
     yield models.Node, _nodes()
@@ -55,7 +62,7 @@ def _contact(number: int) -> dict[str, Any]:
 
 
 def _journeys() -> Rows:
-    acme = [
+    acme: Rows = [
         {"id": number, "tenant_id": 1, "name": name, "status": "running" if number <= 4 else "draft", "definition": {}}
         for number, name in enumerate(JOURNEYS, start=1)
     ]

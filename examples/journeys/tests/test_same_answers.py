@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from versions import VERSIONS, open_client, open_copy
 
 REQUESTS: tuple[tuple[str, str, Any], ...] = (
@@ -53,9 +54,7 @@ async def both(templates: dict[str, Path], tmp_path: Path) -> AsyncIterator[list
 
 
 @pytest.mark.parametrize(("method", "path", "body"), REQUESTS, ids=[path for _, path, _ in REQUESTS])
-async def test_both_versions_answer_alike(
-    both: list[httpx.AsyncClient], method: str, path: str, body: object
-) -> None:
+async def test_both_versions_answer_alike(both: list[httpx.AsyncClient], method: str, path: str, body: object) -> None:
     """The status and the body of an answer do not depend on the version."""
     answers = [await client.request(method, path, json=body) for client in both]
     assert answers[0].status_code == answers[1].status_code

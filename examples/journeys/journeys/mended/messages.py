@@ -16,7 +16,7 @@ BATCH = 200
 
 async def _settings(session: AsyncSession, tenant_id: int) -> dict[str, str]:
     configured = await session.execute(select(Setting.key, Setting.value).where(Setting.tenant_id == tenant_id))
-    return {key: value for key, value in configured}
+    return {setting.key: setting.value for setting in configured}
 
 
 def _is_queued() -> ColumnElement[bool]:
@@ -36,9 +36,10 @@ async def render_outbox(session: AsyncSession, tenant_id: int) -> list[RenderedM
 
 async def mark_sent(session: AsyncSession, message_ids: list[int]) -> int:
     """Mark these messages as sent; returns how many there were."""
-    result = await session.execute(update(Message).where(Message.id.in_(message_ids)).values(status="sent"))
+    update_all = update(Message).where(Message.id.in_(message_ids)).values(status="sent").returning(Message.id)
+    marked = (await session.scalars(update_all)).all()
     await session.commit()
-    return result.rowcount
+    return len(marked)
 
 
 async def send(session: AsyncSession, tenant_id: int) -> int:

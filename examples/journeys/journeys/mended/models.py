@@ -122,7 +122,7 @@ class Message(Base):
     __table_args__ = (
         Index("ix_messages_tenant_sent", "tenant_id", "sent_at"),
         # A partial index holds only the few messages that still wait.
-        Index("ix_messages_queued", "tenant_id", sqlite_where=literal_column("status = 'queued'")),
+        Index("ix_messages_queued", "tenant_id", "status", sqlite_where=literal_column("status = 'queued'")),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

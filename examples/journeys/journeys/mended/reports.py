@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
+from sqlalchemy import ScalarSelect, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from journeys.mended.models import Contact, Journey, Message, Node, NodeExecution, Tenant
@@ -13,13 +13,16 @@ async def dashboard(session: AsyncSession, tenant_id: int) -> Dashboard:
     """What a tenant has."""
     figures = await session.execute(
         select(
-            *(
-                select(func.count()).select_from(table).where(table.tenant_id == tenant_id).scalar_subquery().label(name)
-                for name, table in (("contacts", Contact), ("messages", Message), ("executions", NodeExecution))
-            )
+            _count_of(Contact, tenant_id).label("contacts"),
+            _count_of(Message, tenant_id).label("messages"),
+            _count_of(NodeExecution, tenant_id).label("executions"),
         )
     )
     return Dashboard.model_validate(figures.one())
+
+
+def _count_of(model: type[Contact | Message | NodeExecution], tenant_id: int) -> ScalarSelect[int]:
+    return select(func.count()).select_from(model).where(model.tenant_id == tenant_id).scalar_subquery()
 
 
 async def activity(session: AsyncSession, tenant_id: int) -> list[JourneyActivity]:

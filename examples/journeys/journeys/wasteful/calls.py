@@ -34,7 +34,8 @@ async def transcripts(session: AsyncSession, contact_id: int) -> list[str]:
 
 async def seconds(session: AsyncSession, contact_id: int) -> int:
     """How long all calls with a contact were together."""
-    calls = await session.execute(text("SELECT * FROM call_logs WHERE contact_id = :contact_id"), {"contact_id": contact_id})
+    everything = text("SELECT * FROM call_logs WHERE contact_id = :contact_id")
+    calls = await session.execute(everything, {"contact_id": contact_id})
     return sum(call.seconds for call in calls)
 
 

@@ -34,8 +34,8 @@ async def mark_sent(session: AsyncSession, message_ids: list[int]) -> int:
     """Mark these messages as sent; returns how many there were."""
     marked = 0
     for message_id in message_ids:
-        result = await session.execute(update(Message).where(Message.id == message_id).values(status="sent"))
-        marked += result.rowcount
+        update_one = update(Message).where(Message.id == message_id).values(status="sent").returning(Message.id)
+        marked += len((await session.scalars(update_one)).all())
     await session.commit()
     return marked
 

@@ -18,9 +18,7 @@ async def dashboard(session: AsyncSession, tenant_id: int) -> Dashboard:
             func.count(Contact.id.distinct()).label("contacts"),
             func.count(Message.id.distinct()).label("messages"),
             func.count(NodeExecution.id.distinct()).label("executions"),
-        ).where(
-            Contact.tenant_id == tenant_id, Message.tenant_id == tenant_id, NodeExecution.tenant_id == tenant_id
-        )
+        ).where(Contact.tenant_id == tenant_id, Message.tenant_id == tenant_id, NodeExecution.tenant_id == tenant_id)
     )
     return Dashboard.model_validate(figures.one())
 
