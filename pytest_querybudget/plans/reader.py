@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from pytest_querybudget.recording.plans import Advice, Plan, TableInfo
 
@@ -46,14 +46,21 @@ class Question:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Traits:
-    """What indexes a database has, and how its names are quoted."""
+    """What indexes a database has, and how its names are quoted.
 
+    `dialect` prefixes the options of SQLAlchemy's `Index` (`postgresql_where`). `pattern` is what a key needs to serve
+    LIKE 'x%': nothing (`plain`), an operator class, or `COLLATE NOCASE`. `index_schema` when the schema is written
+    before the index's name and not before the table's (SQLite).
+    """
+
+    dialect: str
     quote: str = '"'
     partial: bool = False
     expressions: bool = False
     gin: bool = False
     trigram: bool = False
-    descending: bool = True
+    pattern: Literal["plain", "opclass", "nocase"] = "plain"
+    index_schema: bool = False
 
 
 class PlanReader(Protocol):

@@ -1,0 +1,354 @@
+"""Which index would mend a plan: from facts about one table to `CREATE INDEX`, model line and migration call.
+
+Equality columns come first, then the order that is wanted, or one range. For each bad read there are alternatives,
+best first; `proof.prove` keeps the first that the planner really uses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from pytest_querybudget.plans.names import index_name, qualified, quoted
+from pytest_querybudget.plans.reader import Traits
+from pytest_querybudget.recording.plans import Advice, IndexInfo, Node, Plan, Predicate, Sort, SortKey, TableInfo
+
+#: Indexes that only help together (one for each side of an OR).
+Group = tuple[Advice, ...]
+
+_NO_INDEX = {
+    "suffix": "no B-tree serves a pattern that begins with a wildcard: search by prefix, or use a full-text index",
+    "unequal": "no B-tree serves an inequality: ask for the wanted values instead (IN), or give the wanted rows a partial index",
+    "other": "no index serves this condition as it is written: compare a plain column with a value",
+    "or": "no index serves every side of this OR: split it into a UNION of selects that each have an index",
+    "cast": "{columns} is converted to {type} before it is compared, so no index on it serves: pass the value in the column's own type",
+    "parameter": "the expression holds a bound parameter, so no index can be made for it: write it as a literal, "
+    "or filter by a column (a generated one) instead",
+    "exists": "{index} begins with the right column and yet cannot serve: compare in the column's own type and collation",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """One key of an index to create."""
+
+    subject: str
+    is_column: bool = True
+    descending: bool = False
+    suffix: str = ""  # operator class or collation, as written after the key
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One bad read or sort of a table, with the groups of indexes that may mend it, best first."""
+
+    table: str
+    alias: str | None
+    purpose: Literal["scan", "sort"]
+    groups: tuple[Group, ...]
+
+
+def problems_of(plan: Plan, traits: Traits) -> tuple[Problem, ...]:
+    """What is bad in a plan, each with its alternatives; the last alternative of each has no index but a note."""
+    tables = {each.name if each.schema is None else f"{each.schema}.{each.name}": each for each in plan.tables}
+    found: dict[tuple[object, ...], Problem] = {}
+    for node in plan.root.walk():
+        table = tables.get(node.table or "")
+        if node.reads_everything_in_vain and table is not None:
+            order = next((sort for sort in plan.sorts if (sort.table, sort.alias) == (node.table, node.alias)), None)
+            problem = Problem(node.table or "", node.alias, "scan", tuple(_for_scan(node, order, table, traits)))
+            found.setdefault((node.table, node.alias, node.predicates, "scan"), problem)
+    for sort in plan.sorts:
+        table = tables.get(sort.table)
+        if table is not None:
+            problem = Problem(sort.table, sort.alias, "sort", tuple(_for_sort(sort, table, traits)))
+            found.setdefault((sort.table, sort.alias, sort.keys, "sort"), problem)
+    return tuple(found.values())
+
+
+# -- bad reads
+
+
+def _for_scan(node: Node, sort: Sort | None, table: TableInfo, traits: Traits) -> Iterable[Group]:
+    build = _Builder(table, traits, "scan", node.alias)
+    predicates = node.predicates
+    leading = _equalities(predicates, table)
+    lists = [_Key(each.subject, each.is_column) for each in _usable(predicates, "in")]
+    ranges = _ranges(predicates, table, traits)
+    if sort is not None and (leading or ranges):
+        yield from build.group(leading + [_sort_key(each) for each in sort.keys if each.subject not in _subjects(leading)], predicates)
+    for extra in ranges or [[]]:
+        if leading or lists or extra:
+            yield from build.group([*leading, *lists, *extra], predicates)
+    if not leading and not lists and not ranges:
+        yield from _special(build, predicates)
+    yield (build.none(_why_none(predicates, table, leading)),)
+
+
+def _special(build: _Builder, predicates: Sequence[Predicate]) -> Iterable[Group]:
+    """What only another kind of index, or more than one, can serve."""
+    for each in predicates:
+        if each.operator in ("contains", "search") and build.traits.gin:
+            yield from build.gin(each)
+        elif each.operator == "suffix" and build.traits.trigram and each.columns:
+            yield (build.trigram(each),)
+        elif each.operator == "or":
+            yield from build.alternatives(each)
+    constants = _constants(predicates)
+    if constants:
+        yield from build.group([_Key(each.subject) for each in constants if each.operator != "not_null"], ())
+        yield from build.partial_only(constants)
+
+
+def _equalities(predicates: Sequence[Predicate], table: TableInfo) -> list[_Key]:
+    """Equality keys without the constant ones, in the order of an existing index that has them first."""
+    keys = [_Key(each.subject, each.is_column) for each in _usable(predicates, "eq")]
+    keys = list(dict.fromkeys(keys))
+    for index in table.indexes:
+        head = index.columns[: len(keys)]
+        wanted = [key.subject for key in keys]
+        common = [name for name in head if name in wanted]
+        if index.predicate is None and common and common == list(index.columns[: len(common)]):
+            return sorted(keys, key=lambda key: common.index(key.subject) if key.subject in common else len(common))
+    return keys
+
+
+def _usable(predicates: Iterable[Predicate], *operators: str) -> list[Predicate]:
+    return [each for each in predicates if each.operator in operators and not (each.note or "").startswith("cast:")]
+
+
+def _ranges(predicates: Sequence[Predicate], table: TableInfo, traits: Traits) -> list[list[_Key]]:
+    """Alternatives for the last key: a range first, then a prefix."""
+    found = []
+    for each in _usable(predicates, "range"):
+        names = each.columns if each.is_column else (each.subject,)
+        found.append([_Key(name, each.is_column) for name in names])
+    for each in _usable(predicates, "prefix"):
+        found.append([_Key(each.subject, each.is_column, suffix=_pattern_suffix(each, table, traits))])
+    return found
+
+
+def _pattern_suffix(predicate: Predicate, table: TableInfo, traits: Traits) -> str:
+    """What a key needs so that LIKE 'x%' can use it."""
+    column = next((each for each in table.columns if each.name == predicate.subject), None)
+    if traits.pattern == "opclass":
+        if column is not None and column.collation in ("C", "POSIX"):
+            return ""
+        return "varchar_pattern_ops" if column and column.type.startswith("character varying") else "text_pattern_ops"
+    return "COLLATE NOCASE" if traits.pattern == "nocase" and (column is None or column.collation != "NOCASE") else ""
+
+
+def _constants(predicates: Iterable[Predicate]) -> list[Predicate]:
+    return [each for each in predicates if each.operator in ("null", "true", "not_null") and each.is_column]
+
+
+def _subjects(keys: Iterable[_Key]) -> set[str]:
+    return {key.subject for key in keys}
+
+
+def _why_none(predicates: Sequence[Predicate], table: TableInfo, leading: Sequence[_Key]) -> str:
+    for each in predicates:
+        if each.note and each.note.startswith("cast:"):
+            return _NO_INDEX["cast"].format(columns=", ".join(each.columns), type=each.note[5:])
+        if each.note == "parameter":
+            return _NO_INDEX["parameter"]
+    existing = next((each for each in table.indexes if leading and each.columns[:1] == (leading[0].subject,)), None)
+    if existing is not None:
+        return _NO_INDEX["exists"].format(index=existing.name)
+    for kind in ("suffix", "unequal", "or"):
+        if any(each.operator == kind for each in predicates):
+            return _NO_INDEX[kind]
+    return _NO_INDEX["other"]
+
+
+# -- sorts
+
+
+def _for_sort(sort: Sort, table: TableInfo, traits: Traits) -> Iterable[Group]:
+    build = _Builder(table, traits, "sort", sort.alias)
+    leading = _equalities(sort.predicates, table)
+    keys = [_sort_key(each) for each in sort.keys if each.subject not in _subjects(leading)]
+    if keys:
+        yield from build.group(leading + keys, sort.predicates)
+
+
+def _sort_key(key: SortKey) -> _Key:
+    suffix = ""
+    if key.nulls_first is not None and key.nulls_first != key.descending:
+        suffix = "NULLS FIRST" if key.nulls_first else "NULLS LAST"
+    return _Key(key.subject, key.is_column, key.descending, suffix)
+
+
+def _one_direction(keys: Sequence[_Key]) -> list[_Key]:
+    """An index is read both ways: directions matter only where they differ (and NULLS FIRST or LAST is asked for)."""
+    if any(key.suffix.startswith("NULLS") for key in keys):
+        return list(keys)
+    return [replace(key, descending=False) for key in keys]
+
+
+# -- words
+
+
+class _Builder:
+    """Words for the indexes of one table."""
+
+    def __init__(self, table: TableInfo, traits: Traits, purpose: Literal["scan", "sort"], alias: str | None) -> None:
+        self.table, self.traits, self.purpose, self.alias = table, traits, purpose, alias
+        self.name = table.name if table.schema is None else f"{table.schema}.{table.name}"
+
+    def group(self, keys: Sequence[_Key], predicates: Sequence[Predicate]) -> Iterable[Group]:
+        """With and without a partial index, where constants of the statement select rows."""
+        keys = list(dict.fromkeys(keys))
+        if not keys or any(not key.is_column and not self.traits.expressions for key in keys):
+            return
+        ordered = _one_direction(keys) if len({key.descending for key in keys if key.descending or self.sorted(key, keys)}) <= 1 else keys
+        own = {key.subject for key in keys}
+        constants = [each for each in _constants(predicates) if each.subject not in own and each.operator != "not_null"]
+        if constants and self.traits.partial:
+            yield (self.index(ordered, where=constants),)
+        first = [_Key(each.subject) for each in constants]
+        yield (self.index([*first, *ordered]),)
+
+    def sorted(self, key: _Key, keys: Sequence[_Key]) -> bool:
+        """Whether the direction of this key counts: those after the first descending one, and it."""
+        directed = [position for position, each in enumerate(keys) if each.descending]
+        return bool(directed) and keys.index(key) >= directed[0]
+
+    def partial_only(self, constants: Sequence[Predicate]) -> Iterable[Group]:
+        key = next((each.columns[:1] for each in self.table.indexes if each.primary and each.columns), None)
+        if self.traits.partial and key:
+            yield (self.index([_Key(key[0])], where=constants),)
+
+    def gin(self, predicate: Predicate) -> Iterable[Group]:
+        """GIN: `jsonb_path_ops` is smaller and faster, and serves `@>` and jsonpath only."""
+        column = next((each for each in self.table.columns if each.name == predicate.subject), None)
+        json = predicate.operator == "contains" and (column is None or column.type == "jsonb")
+        if json and predicate.note in ("@>", "@?", "@@"):
+            yield (self.index([_Key(predicate.subject, predicate.is_column, suffix="jsonb_path_ops")], method="gin"),)
+        yield (self.index([_Key(predicate.subject, predicate.is_column)], method="gin"),)
+
+    def trigram(self, predicate: Predicate) -> Advice:
+        note = "needs the extension pg_trgm: CREATE EXTENSION pg_trgm"
+        key = _Key(predicate.subject, predicate.is_column, suffix="gin_trgm_ops")
+        return replace(self.index([key], method="gin"), kind="trigram", note=note)
+
+    def alternatives(self, predicate: Predicate) -> Iterable[Group]:
+        """One index for each side of an OR that has none."""
+        if any(part.operator not in ("eq", "in", "null", "true", "range", "prefix") for part in predicate.parts):
+            return
+        group: list[Advice] = []
+        for part in predicate.parts:
+            keys = (_ranges([part], self.table, self.traits) or [[_Key(part.subject, part.is_column)]])[0]
+            served = any(
+                each.columns[:1] == (part.subject,) and each.predicate is None and not keys[0].suffix
+                for each in self.table.indexes
+            )
+            if not served:
+                group += [replace(each, note="one index for each side of the OR") for found in self.group(keys, ()) for each in found]
+        if group:
+            yield tuple(group)
+
+    def none(self, note: str) -> Advice:
+        return Advice(table=self.name, alias=self.alias, purpose=self.purpose, kind="none", note=note)
+
+    def index(self, keys: Sequence[_Key], *, where: Sequence[Predicate] = (), method: str | None = None) -> Advice:
+        name = index_name(
+            self.table.name, [key.subject for key in keys], [each.name for each in self.table.indexes]
+        )
+        condition = " AND ".join(self.condition(each) for each in where)
+        extended = self.extended(keys, where)
+        return Advice(
+            table=self.name,
+            alias=self.alias,
+            purpose=self.purpose,
+            name=name,
+            kind=self.kind(keys, where, method, extended),
+            columns=tuple(key.subject for key in keys),
+            ddl=self.ddl(name, keys, condition, method),
+            sqlalchemy=self.model_line(name, keys, condition, method),
+            alembic=self.migration(name, keys, condition, method),
+            note=extended and f"{extended.name} has only {', '.join(extended.columns)}; the new index can replace it",
+            drop=extended and extended.name,
+        )
+
+    def ddl(self, name: str, keys: Sequence[_Key], condition: str, method: str | None) -> str:
+        quote, schema = self.traits.quote, self.table.schema
+        shown = qualified(schema if self.traits.index_schema else None, name, quote)
+        target = qualified(None if self.traits.index_schema else schema, self.table.name, quote)
+        using = f" USING {method}" if method else ""
+        where = f" WHERE {condition}" if condition else ""
+        return f"CREATE INDEX {shown} ON {target}{using} ({', '.join(map(self.key, keys))}){where}"
+
+    def model_line(self, name: str, keys: Sequence[_Key], condition: str, method: str | None) -> str:
+        parts = [_literal(name), *(self.python(key, "text") for key in keys)]
+        return f"Index({', '.join(parts + self.options(keys, condition, method, 'text'))})"
+
+    def migration(self, name: str, keys: Sequence[_Key], condition: str, method: str | None) -> str:
+        columns = ", ".join(self.python(key, "sa.text") for key in keys)
+        schema = [f"schema={_literal(self.table.schema)}"] if self.table.schema else []
+        parts = [_literal(name), _literal(self.table.name), f"[{columns}]", *schema]
+        return f"op.create_index({', '.join(parts + self.options(keys, condition, method, 'sa.text'))})"
+
+    def kind(self, keys: Sequence[_Key], where: Sequence[Predicate], method: str | None, extended: IndexInfo | None) -> str:
+        if method == "gin":
+            return "gin"
+        if where:
+            return "partial"
+        if any(not key.is_column for key in keys):
+            return "expression"
+        return "extend" if extended else "btree"
+
+    def extended(self, keys: Sequence[_Key], where: Sequence[Predicate]) -> IndexInfo | None:
+        """An existing index that is the beginning of the new one."""
+        wanted = tuple(key.subject for key in keys)
+        for index in self.table.indexes:
+            shorter = 0 < len(index.columns) < len(wanted)
+            if shorter and index.method == "btree" and not index.predicate and not where and not index.unique:
+                if wanted[: len(index.columns)] == index.columns:
+                    return index
+        return None
+
+    def key(self, key: _Key) -> str:
+        name = quoted(key.subject, self.traits.quote) if key.is_column else f"({key.subject})"
+        if not key.is_column and key.subject.endswith(")") and key.subject.split("(")[0].isidentifier():
+            name = key.subject if self.traits.quote == '"' else f"({key.subject})"
+        nulls = key.suffix if key.suffix.startswith("NULLS") else ""
+        operator_class = key.suffix if not nulls else ""
+        return " ".join(filter(None, [name, operator_class, "DESC" if key.descending else "", nulls]))
+
+    def condition(self, predicate: Predicate) -> str:
+        name = quoted(predicate.subject, self.traits.quote)
+        if predicate.operator in ("null", "not_null"):
+            return f"{name} IS {'NULL' if predicate.operator == 'null' else 'NOT NULL'}"
+        if predicate.constant in ("0", "1"):
+            return f"{name} = {predicate.constant}"
+        return name if predicate.constant == "TRUE" else f"NOT {name}"
+
+    def python(self, key: _Key, text: str) -> str:
+        """A key as an argument of `Index`."""
+        operator_class = _is_class(key.suffix)
+        if key.is_column and not key.descending and (not key.suffix or operator_class):
+            return _literal(key.subject)
+        return f"{text}({_literal(self.key(replace(key, suffix='') if operator_class and key.is_column else key))})"
+
+    def options(self, keys: Sequence[_Key], condition: str, method: str | None, text: str) -> list[str]:
+        dialect, options = self.traits.dialect, []
+        if method:
+            options.append(f"{dialect}_using={_literal(method)}")
+        classes = [f"{_literal(key.subject)}: {_literal(key.suffix)}" for key in keys if key.is_column and _is_class(key.suffix)]
+        if classes:
+            options.append(f"{dialect}_ops={{{', '.join(classes)}}}")
+        if condition:
+            options.append(f"{dialect}_where={text}({_literal(condition)})")
+        return options
+
+
+def _is_class(suffix: str) -> bool:
+    return suffix.endswith("_ops")
+
+
+def _literal(text: str) -> str:
+    """Python source of a string, in double quotes."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+    return f'"{escaped}"'

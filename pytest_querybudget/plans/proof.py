@@ -1,0 +1,110 @@
+"""Advice is tried before it is given: the planner is asked again with the new indexes, and what it does not use is not said.
+
+Often one index is not enough (a join that is turned around filters the other table), so what is bad in the new plan is
+advised on as well, and all is tried together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+from pytest_querybudget.findings.model import Proof
+from pytest_querybudget.plans.advice import Group, Problem, problems_of
+from pytest_querybudget.plans.reader import CannotPlan, Traits
+from pytest_querybudget.recording.plans import Advice, Node, Plan
+
+#: Plans the statement as if these indexes existed. Raises `CannotPlan` or any error of the driver.
+Replan = Callable[[Sequence[Advice]], Plan]
+
+_ROUNDS = 3
+_ATTEMPTS = 6
+
+
+def prove(plan: Plan, traits: Traits, replan: Replan) -> tuple[Advice, ...]:
+    """What mends each bad read and sort of the plan, with its proof. Refuted advice is left out; a note may stay."""
+    chosen: list[Advice] = []
+    solved: list[Advice] = []
+    current = plan
+    for problem in problems_of(plan, traits):
+        if _is_mended(problem, current) and chosen:
+            solved += [_proven(plan, current, each) for each in chosen if each.table == problem.table][:0]
+            continue
+        found, current = _solve(problem, plan, current, chosen, traits, replan)
+        solved += found
+        chosen += [each for each in found if each.ddl]
+    return tuple(dict.fromkeys(solved))
+
+
+def _solve(
+    problem: Problem, plan: Plan, current: Plan, chosen: Sequence[Advice], traits: Traits, replan: Replan
+) -> tuple[list[Advice], Plan]:
+    for group in _candidates(problem):
+        if not group[0].ddl:
+            return list(group), current
+        try:
+            tried, after = _with_followers(problem, group, chosen, traits, replan)
+        except CannotPlan as reason:
+            untried = Proof(verdict="untried", text=f"not tried: {reason}")
+            return [replace(each, proof=untried) for each in group], current
+        if after is not None:
+            return [_proven(plan, after, each) for each in tried], after
+    return [], current
+
+
+def _candidates(problem: Problem) -> Iterator[Group]:
+    indexes = [group for group in problem.groups if group[0].ddl]
+    yield from indexes[:_ATTEMPTS]
+    yield from (group for group in problem.groups if not group[0].ddl)
+
+
+def _with_followers(
+    problem: Problem, group: Group, chosen: Sequence[Advice], traits: Traits, replan: Replan
+) -> tuple[list[Advice], Plan | None]:
+    """Try a group, and with it what the plan that it leads to still lacks."""
+    tried = list(group)
+    for _ in range(_ROUNDS):
+        after = replan([*chosen, *tried])
+        used = all(each.name in after.indexes_used for each in tried)
+        if used and _is_mended(problem, after):
+            return tried, after
+        further = _followers(after, [*chosen, *tried], traits)
+        if not further:
+            break
+        tried += further
+    return tried, None
+
+
+def _followers(plan: Plan, tried: Sequence[Advice], traits: Traits) -> list[Advice]:
+    names = {(each.table, each.columns) for each in tried}
+    found = []
+    for problem in problems_of(plan, traits):
+        group = next((each for each in problem.groups if each[0].ddl), ())
+        found += [each for each in group if (each.table, each.columns) not in names and problem.purpose == "scan"]
+    return found
+
+
+def _is_mended(problem: Problem, plan: Plan) -> bool:
+    if problem.purpose == "sort":
+        return not any((sort.table, sort.alias) == (problem.table, problem.alias) for sort in plan.sorts)
+    return not any(
+        node.reads_everything_in_vain and (node.table, node.alias) == (problem.table, problem.alias)
+        for node in plan.root.walk()
+    )
+
+
+def _proven(before: Plan, after: Plan, advice: Advice) -> Advice:
+    what = "finds the rows" if advice.purpose == "scan" else "delivers the order"
+    proof = Proof(
+        verdict="proven",
+        text=f"tried: the planner uses {advice.name}, which {what}",
+        before=before.text,
+        after=after.text,
+        index=advice.name,
+    )
+    return replace(advice, proof=proof)
+
+
+def steps_of(plan: Plan, table: str, alias: str | None) -> tuple[Node, ...]:
+    """The steps of a plan that read this table under this name."""
+    return tuple(each for each in plan.root.walk() if (each.table, each.alias) == (table, alias))
