@@ -1,0 +1,1 @@
+"""The lock file: what each test is known to send."""
