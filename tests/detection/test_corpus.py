@@ -121,7 +121,7 @@ def compare(scenario: Scenario, findings: list[dict[str, Any]]) -> list[str]:
 
 def mismatch(expected: Expected, finding: dict[str, Any], marks: dict[str, Mark]) -> list[str]:
     """Say in what a finding is not the expected one."""
-    fix = re.sub(r"\s", "", finding["fix"] or "")
+    fix = squeeze(finding["fix"] or "")
     chain = [(each["path"], each["line"]) for each in finding.get("chain", ())]
     wanted = marks.get(expected.chain or "")
     checks = {
@@ -133,8 +133,8 @@ def mismatch(expected: Expected, finding: dict[str, Any], marks: dict[str, Mark]
         or finding["relationship"] in expected.relationship,
         f"count is {finding['count']}": not expected.counts or finding["count"] in expected.counts,
         f"failed is {finding['failed']}": finding["failed"] == expected.failed,
-        f"fix is {finding['fix']!r}": not expected.fix or any(re.sub(r"\s", "", each) in fix for each in expected.fix),
-        f"fix must not say it: {finding['fix']!r}": not any(re.sub(r"\s", "", each) in fix for each in expected.no_fix),
+        f"fix is {finding['fix']!r}": not expected.fix or any(squeeze(each) in fix for each in expected.fix),
+        f"fix must not say it: {finding['fix']!r}": not any(squeeze(each) in fix for each in expected.no_fix),
     }
     return [text for text, holds in checks.items() if not holds]
 
@@ -148,6 +148,11 @@ def is_one_of(location: dict[str, Any] | None, names: tuple[str, ...], marks: di
         return False
     function = location["function"].rpartition(".")[2]
     return (location["path"], location["line"], function) in [(each.path, each.line, each.function) for each in places]
+
+
+def squeeze(text: str) -> str:
+    """Make texts comparable whatever their spaces and capitals."""
+    return re.sub(r"\s", "", text).lower()
 
 
 def describe(finding: dict[str, Any]) -> str:
