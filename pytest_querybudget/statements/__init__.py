@@ -1,1 +1,18 @@
 """What a statement is: its kind, tables, shape and columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pytest_querybudget.statements.model import Bind, Shape
+from pytest_querybudget.statements.normal import literals, normalise
+from pytest_querybudget.statements.text import from_text
+
+__all__ = ["Bind", "Shape", "from_compiled", "from_text", "literals", "normalise"]
+
+
+def from_compiled(compiled: Any) -> Shape:
+    """Tell what a compiled statement is; see `compiled.from_compiled`. SQLAlchemy is imported only when it is called."""
+    from pytest_querybudget.statements import compiled as room  # noqa: PLC0415 - reports import this room without it
+
+    return room.from_compiled(compiled)

@@ -1,0 +1,53 @@
+"""What is known of a statement before it runs: plain values that never change."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """One bound parameter or literal of a statement, and what it is for.
+
+    `name` is the key in the statement's parameters; for a positional placeholder of a text its index
+    among the driver's parameters, for a literal its index in `literals(sql)` (then `literal` is true).
+    `column` is `"table.column"` with the real table; a text's column that cannot be placed stays as it is written.
+    `role` is `"equal"`, `"in"`, `"range"`, `"like"`, `"limit"`, `"offset"`, `"value"` (INSERT, SET) or `"other"`.
+    """
+
+    name: str
+    column: str | None
+    role: str
+    literal: bool = field(default=False, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What all executions of one statement have in common, whatever its values.
+
+    `sql` is for people: no comments, no literals, one row of VALUES, `IN (...)`.
+    `kind` is `select`, `insert`, `update`, `delete`, `ddl`, `transaction` or `other`; MERGE is an update,
+    REPLACE an insert, SELECT INTO and TRUNCATE are ddl, and a SELECT whose CTE writes is what that CTE is.
+    `writes` are the targets, `reads` all other tables; a target is read only where it is named again.
+    `table` is the leading table of a SELECT or the target of a write.
+    `unique`: equality on a whole primary key or unique constraint leaves one row at most. `aggregate`: a result
+    of aggregate functions without GROUP BY is one row. Both are false when it is not known.
+    `volatile`: the same statement may answer otherwise although nothing was written: it reads no table,
+    or asks for time, random numbers, sequences, locks or the session's state.
+    `opaque`: what it writes cannot be known; treat it as having written everything.
+    """
+
+    sql: str
+    kind: str
+    reads: tuple[str, ...] = ()
+    writes: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+    binds: tuple[Bind, ...] = ()
+    unique: bool = False
+    limited: bool = False
+    ordered: bool = False
+    locking: bool = False
+    volatile: bool = False
+    table: str | None = None
+    opaque: bool = False
+    aggregate: bool = False
