@@ -39,14 +39,20 @@ def well_formed(text: str) -> str:
     return text
 
 
-def printable(text: str) -> str:
+def visible(text: str) -> str:
     """Show what would act on a terminal or a reader instead of letting it: ESC becomes `\\x1b`.
 
-    Newlines and tabs stay; lone surrogates become U+FFFD; what a CI runner would obey (`::error`, `##[error]`)
-    is shown as `\\x3a:error` and `\\x23#[error]`.
+    Newlines and tabs stay; lone surrogates become U+FFFD.
     """
-    text = _UNPRINTABLE.sub(_escape, well_formed(text.replace("\r\n", "\n")))
-    return _COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", text)
+    return _UNPRINTABLE.sub(_escape, well_formed(text.replace("\r\n", "\n")))
+
+
+def printable(text: str) -> str:
+    """Make text visible, and harmless where a CI runner reads along.
+
+    What it would obey (`::error` on a new line, `##[error]`) is shown as `\\x3a:error` and `\\x23#[error]`.
+    """
+    return _COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", visible(text))
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -75,11 +75,11 @@ CUSTOMER = statement(
 SETTING = statement(
     "SELECT setting.value FROM setting WHERE setting.name = ?",
     tables=("setting",), reads=("setting",), columns=("setting.value",), count=3, rows=3, time=0.0009,
-    first=0.001, last=0.09, location=CONFIG, chain=(CONFIG, ROUTE),
+    first=0.018, last=0.121, location=CONFIG, chain=(CONFIG, ROUTE),
 )  # fmt: skip
 SEED = statement(
     "INSERT INTO orders (customer_id, placed_at) VALUES (?, ?)", "insert",
-    tables=("orders",), writes=("orders",), count=50, rows=0, max_rows=0, time=0.012, first=-0.05, last=-0.02,
+    tables=("orders",), writes=("orders",), count=50, rows=0, max_rows=0, time=0.012, first=0.0011, last=0.0142,
     phase="setup", location=FIXTURE, chain=(FIXTURE,),
 )  # fmt: skip
 SAVEPOINT = statement("SAVEPOINT sa_savepoint_1", "transaction", rows=0, max_rows=0, first=0.0, last=0.0)
