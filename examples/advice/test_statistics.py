@@ -6,9 +6,10 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
-from shop import Order
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
+
+from shop import Order
 
 
 def wasteful(session: Session) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from shop import ORDERS, Order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from shop import ORDERS, Order
 
 BATCH = 250
 

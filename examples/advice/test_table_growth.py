@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
-from shop import Order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+
+from shop import Order
 
 PAGE = 20
 
