@@ -9,13 +9,13 @@ import platform
 import sys
 from pathlib import Path
 
-from benchmarks import processes, recorders
+from benchmarks import docs, processes, recorders
+from benchmarks.plan import Plan
 from benchmarks.recorders import NONE, Recorder
-from benchmarks.sections import Plan
 from benchmarks.tables import Section
 
 # In the order of the report; a name is also the name of a file in `sections/`.
-SECTIONS = ("statements",)
+SECTIONS = ("statements", "tests", "startup", "session_end", "memory", "off", "modes")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -44,7 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     with processes.bench(options.python) as bench:
         plan = _plan(parser, options, bench)
         print(_heading(plan))
-        return _finish(options, plan, [_measured(name, plan) for name in options.sections or SECTIONS])
+        chosen = options.sections or SECTIONS
+        sections = [section for name in chosen if (section := _measured(name, plan)) is not None]
+        return _finish(options, plan, sections) or int(len(sections) < len(chosen))
 
 
 def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace, bench: processes.Bench) -> Plan:
@@ -53,7 +55,8 @@ def _plan(parser: argparse.ArgumentParser, options: argparse.Namespace, bench: p
     if unknown:
         parser.error(f"unknown recorder {unknown[0]!r}; there are {', '.join(r.name for r in recorders.ALL)}")
     versions = recorders.versions(options.python, recorders.ALL, bench.environment(), processes.SUITE)
-    installed = tuple(r for r in recorders.ALL if r.name in versions and (r is NONE or r.name in names) and _starts(bench, r))
+    wanted = [r for r in recorders.ALL if r.name in versions and (r is NONE or r.name in names)]
+    installed = tuple(recorder for recorder in wanted if _starts(bench, recorder))
     return Plan(
         bench,
         installed,
@@ -85,18 +88,21 @@ def _heading(plan: Plan) -> str:
 
 
 def _machine(plan: Plan) -> str:
-    code = "import platform, sqlalchemy, pytest, sqlite3; print('CPython', platform.python_version(), 'SQLAlchemy', " + (
-        "sqlalchemy.__version__, 'pytest', pytest.__version__, 'SQLite', sqlite3.sqlite_version)"
-    )
+    names = "('SQLAlchemy', sqlalchemy.__version__, 'pytest', pytest.__version__, 'SQLite', sqlite3.sqlite_version)"
+    code = f"import platform, pytest, sqlalchemy, sqlite3; print('CPython', platform.python_version(), *{names})"
     found = processes.run([plan.bench.python, "-c", code], plan.bench.environment()).output.strip()
     return f"{found} on {platform.system()} {platform.machine()}"
 
 
-def _measured(name: str, plan: Plan) -> Section:
+def _measured(name: str, plan: Plan) -> Section | None:
     """Run one section and print it; a section that cannot run is told, and the others still run."""
     module = importlib.import_module(f"benchmarks.sections.{name}")
     print(f"\n== {name}: {(module.__doc__ or '').splitlines()[0]}", flush=True)
-    section: Section = module.run(plan)
+    try:
+        section: Section = module.run(plan)
+    except processes.BenchmarkError as error:
+        print(f"could not be measured: {error}", file=sys.stderr)
+        return None
     for table in section.tables:
         print(f"\n{table.text()}")
     for goal in section.goals:
@@ -108,6 +114,8 @@ def _measured(name: str, plan: Plan) -> Section:
 def _finish(options: argparse.Namespace, plan: Plan, sections: list[Section]) -> int:
     if options.json:
         Path(options.json).write_text(json.dumps(_document(plan, sections), indent=1) + "\n", encoding="utf-8")
+    if options.write_docs:
+        docs.write(sections, _heading(plan).replace("\n", "; "))
     missed = [goal for section in sections for goal in section.goals if goal.met is False]
     return 1 if options.strict and missed else 0
 

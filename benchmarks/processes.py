@@ -93,7 +93,9 @@ class Worker:
         self.log.seek(0)
         return self.log.read().decode(errors="replace")[-3000:]
 
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for end in (self.turns, self.results):
             with suppress(BrokenPipeError):
                 end.close()
@@ -126,14 +128,18 @@ def start_worker(bench: Bench, recorder: Recorder, target: str, **variables: str
 
 
 @contextmanager
-def workers(bench: Bench, recorders: tuple[Recorder, ...], target: str, **variables: str) -> Iterator[dict[str, Worker]]:
+def workers(
+    bench: Bench, recorders: tuple[Recorder, ...], target: str, **variables: str
+) -> Iterator[dict[str, Worker]]:
     """All recorders side by side, each waiting for its first turn."""
     with ExitStack() as stack:
         started = {r.name: start_worker(bench, r, target, **variables) for r in recorders}
         yield {name: stack.enter_context(worker) for name, worker in started.items()}
 
 
-def run(command: list[str], environment: dict[str, str], folder: Path = SUITE, *, allowed: tuple[int, ...] = (0,)) -> Usage:
+def run(
+    command: list[str], environment: dict[str, str], folder: Path = SUITE, *, allowed: tuple[int, ...] = (0,)
+) -> Usage:
     """Run one process to its end and say what it used.
 
     Raises:
@@ -162,3 +168,14 @@ def bench(python: str) -> Iterator[Bench]:
         yield Bench(python, folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def marks(bench: Bench, recorder: Recorder, target: str, *arguments: str, **variables: str) -> dict[str, float]:
+    """Run a file of the suite to its end; CPU seconds at each mark of `clockwork`, and the peak in MB."""
+    path = bench.folder / "marks.json"
+    environment = bench.environment(QUERYBUDGET_BENCH_MARKS=str(path), **variables)
+    # 1 is allowed: a recorder may object to the tests, and its objecting is part of what is measured.
+    run(bench.command(recorder, target, "-p", "clockwork", *arguments), environment, allowed=(0, 1))
+    answer: dict[str, float] = json.loads(path.read_text(encoding="utf-8"))
+    path.unlink()
+    return answer

@@ -87,9 +87,7 @@ def off() -> Recorder:
     return Recorder("off", "querybudget off", OURS.plugin, OURS.distribution, ("--querybudget=off",))
 
 
-def versions(
-    python: str, recorders: tuple[Recorder, ...], environment: dict[str, str], folder: Path
-) -> dict[str, str]:
+def versions(python: str, recorders: tuple[Recorder, ...], environment: dict[str, str], folder: Path) -> dict[str, str]:
     """The installed version for each recorder's name; a recorder that is not installed is left out."""
     asked = [(r.plugin, r.distribution) for r in recorders if r.plugin and r.distribution]
     command = [python, "-c", _PROBE, json.dumps(asked)]

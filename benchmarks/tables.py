@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 
@@ -49,7 +49,7 @@ class Section:
     name: str
     tables: tuple[Table, ...]
     goals: tuple[Goal, ...] = ()
-    data: dict[str, object] = field(default_factory=dict)
+    data: Mapping[str, object] = field(default_factory=dict)
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:

@@ -6,13 +6,13 @@ import json
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from statistics import median
+from operator import itemgetter
 from typing import Any
 
 from benchmarks import processes
 from benchmarks.figures import mean, rotated, undisturbed
+from benchmarks.plan import Plan
 from benchmarks.recorders import EMPTY, NONE, OURS, Recorder
-from benchmarks.sections import Plan
 from benchmarks.tables import Goal, Section, Table, signed
 
 TARGET = "bench_statements.py"
@@ -42,7 +42,7 @@ class Row:
     def best(self, recorders: tuple[Recorder, ...]) -> tuple[str, float] | None:
         """The cheapest other recorder that finds call sites for these statements."""
         others = _with_call_sites(recorders, through_session=self.through_session)
-        return min(((name, self.added[name]) for name in others), key=lambda pair: pair[1], default=None)
+        return min(((name, self.added[name]) for name in others), key=itemgetter(1), default=None)
 
     def ratio(self, recorders: tuple[Recorder, ...]) -> float | None:
         """What this plugin adds over what the best other adds; None where there is nothing to compare."""
@@ -54,9 +54,14 @@ class Row:
 
 def run(plan: Plan) -> Section:
     """Measure all recorders side by side and judge the goals."""
-    rows = _rows(plan, *_measure(plan))
+    rows = measure(plan)
     tables = (_table(rows, plan.recorders), *_summary(rows, plan))
     return Section("statements", tables, _goals(rows, plan.recorders), _data(rows, plan.recorders))
+
+
+def measure(plan: Plan) -> list[Row]:
+    """One row for each workload of the plan."""
+    return _rows(plan, *_measure(plan))
 
 
 # Seconds by workload and recorder: one list for each generation.
@@ -69,7 +74,7 @@ def _measure(plan: Plan) -> tuple[Samples, Samples]:
     after: Samples = defaultdict(lambda: defaultdict(list))
     variables = {
         "QUERYBUDGET_BENCH_BLOCKS": str(plan.times(BLOCKS)),
-        "QUERYBUDGET_BENCH_WORKLOADS": "|".join(plan.workloads),
+        "QUERYBUDGET_BENCH_WORKLOADS": "|".join(_chosen(plan)),
     }
     for _ in range(GENERATIONS if plan.effort >= 1 else 1):
         with processes.workers(plan.bench, plan.recorders, TARGET, **variables) as side_by_side:
@@ -101,31 +106,48 @@ def _workloads(plan: Plan) -> dict[str, tuple[int, int, bool]]:
     return {name: tuple(values) for name, values in json.loads(answer).items()}
 
 
+def _chosen(plan: Plan) -> list[str]:
+    """The full names of the workloads that were asked for."""
+    parts = [part.strip().lower() for part in plan.workloads]
+    names = list(_workloads(plan))
+    found = [name for name in names if not parts or any(part in name.lower() for part in parts)]
+    if not found:
+        raise processes.BenchmarkError(f"no workload is called {', '.join(plan.workloads)}: {', '.join(names)}")
+    return found
+
+
 def _rows(plan: Plan, laps: Samples, after: Samples) -> list[Row]:
     others = [recorder.name for recorder in plan.recorders if recorder is not NONE]
     rows = []
     for name, (statements, count, through_session) in _workloads(plan).items():
         if name in laps:
-            added = {other: _added(laps[name], other, 1e6 / statements) for other in others}
+            scale, whole_test = 1e6 / statements, 1e6 / statements / (count + 1)
             rows.append(
                 Row(
                     name,
                     through_session,
-                    alone=median(undisturbed(values) for values in laps[name][NONE.name]) * 1e6 / statements,
-                    added={other: median(values) for other, values in added.items()},
-                    spread={other: (max(values) - min(values)) / 2 for other, values in added.items()},
-                    after={
-                        other: median(_added(after[name], other, 1e6 / statements / (count + 1))) for other in others
-                    },
+                    alone=_lowest(laps[name][NONE.name]) * scale,
+                    added={other: _added(laps[name], other) * scale for other in others},
+                    spread={other: _spread(laps[name], other) * scale for other in others},
+                    after={other: _added(after[name], other) * whole_test for other in others},
                 )
             )
     return rows
 
 
-def _added(samples: dict[str, list[list[float]]], name: str, scale: float) -> list[float]:
-    """What a recorder adds, once for each generation."""
+def _lowest(generations: list[list[float]]) -> float:
+    return undisturbed([seconds for generation in generations for seconds in generation])
+
+
+def _added(samples: dict[str, list[list[float]]], name: str) -> float:
+    return _lowest(samples[name]) - _lowest(samples[NONE.name])
+
+
+def _spread(samples: dict[str, list[list[float]]], name: str) -> float:
+    """Half of the distance between the generations that agree least."""
     pairs = zip(samples[name], samples[NONE.name], strict=True)
-    return [(undisturbed(own) - undisturbed(base)) * scale for own, base in pairs]
+    differences = [undisturbed(own) - undisturbed(base) for own, base in pairs]
+    return (max(differences) - min(differences)) / 2
 
 
 def _with_call_sites(recorders: tuple[Recorder, ...], *, through_session: bool) -> list[str]:
@@ -161,13 +183,9 @@ def _table(rows: list[Row], recorders: tuple[Recorder, ...]) -> Table:
 def _summary(rows: list[Row], plan: Plan) -> tuple[Table, ...]:
     """What is left for the end of a test, which the first table does not hold."""
     others = [recorder for recorder in plan.recorders if recorder is not NONE]
-    measured = (
-        ("between two tests (evaluation)", lambda row, name: row.after[name]),
-        ("spread over the sets of processes, ±", lambda row, name: row.spread[name]),
-    )
-    body = tuple(
-        (label, *(f"{mean(value(row, r.name) for row in rows):.1f}" for r in others)) for label, value in measured
-    )
+    after = tuple(f"{mean(row.after[r.name] for row in rows):.1f}" for r in others)
+    spread = tuple(f"{mean(row.spread[r.name] for row in rows):.1f}" for r in others)
+    body = (("between two tests (evaluation)", *after), ("spread over the sets of processes, ±", *spread))
     labels = {EMPTY.name: "2 empty"}
     return (Table("Means, µs per statement", ("", *(labels.get(r.name, r.label) for r in others)), body),)
 

@@ -56,4 +56,6 @@ def author_rows() -> list[dict[str, object]]:
 def book_rows() -> list[dict[str, object]]:
     """The books of `author_rows`, a few for each."""
     count = AUTHORS * BOOKS_PER_AUTHOR
-    return [{"id": n + 1, "author_id": n // BOOKS_PER_AUTHOR + 1, "title": f"book {n}", "price": n} for n in range(count)]
+    return [
+        {"id": n + 1, "author_id": n // BOOKS_PER_AUTHOR + 1, "title": f"book {n}", "price": n} for n in range(count)
+    ]

@@ -11,13 +11,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import bindparam, insert, select, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from bookshop.models import Author, Book, Sale
+from bookshop.models import Author, Sale
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -30,8 +31,8 @@ LAPS = 5
 BY_KEY = select(Author.__table__).where(Author.id == bindparam("key"))
 BY_KEYS = select(Author.__table__).where(Author.id.in_(bindparam("keys", expanding=True)))
 ALL_AUTHORS = select(Author.__table__)
-NEW_SALE = insert(Sale.__table__)
-NEW_SALE_KEY = insert(Sale.__table__).returning(Sale.__table__.c.id)
+NEW_SALE = insert(Sale)
+NEW_SALE_KEY = insert(Sale).returning(Sale.id)
 
 
 @dataclass(frozen=True)
@@ -54,31 +55,31 @@ def author_by_key(connection: Connection, key: int) -> object:
     return connection.execute(BY_KEY, {"key": key}).one()
 
 
-def core_by_key(world: World, number: int) -> None:
+def core_by_key(world: World, _number: int) -> None:
     with world.memory.connect() as connection:
         for key in range(1, 201):
             author_by_key(connection, key)
 
 
-def connection_each(world: World, number: int) -> None:
+def connection_each(world: World, _number: int) -> None:
     for key in range(1, 101):
         with world.memory.connect() as connection:
             author_by_key(connection, key)
 
 
-def lazy_collections(world: World, number: int) -> None:
+def lazy_collections(world: World, _number: int) -> None:
     with Session(world.memory) as session:
         for author in session.scalars(select(Author).limit(29)):
             len(author.books)
 
 
-def session_get(world: World, number: int) -> None:
+def session_get(world: World, _number: int) -> None:
     with Session(world.memory) as session:
         for key in range(1, 51):
             session.get(Author, key)
 
 
-def rows_200(world: World, number: int) -> None:
+def rows_200(world: World, _number: int) -> None:
     with world.memory.connect() as connection:
         for _ in range(20):
             connection.execute(ALL_AUTHORS).all()
@@ -91,7 +92,7 @@ def flush_100(world: World, number: int) -> None:
         session.flush()
 
 
-def executemany(world: World, number: int) -> None:
+def executemany(world: World, _number: int) -> None:
     rows = [{"book_id": key, "amount": 1} for key in range(50)]
     with world.memory.connect() as connection:
         for _ in range(20):
@@ -106,7 +107,7 @@ def distinct_texts(world: World, number: int) -> None:
             connection.execute(text(f"SELECT id, name FROM author WHERE id = {key}")).all()  # noqa: S608
 
 
-def in_lists(world: World, number: int) -> None:
+def in_lists(world: World, _number: int) -> None:
     with world.memory.connect() as connection:
         for length in range(1, 31):
             connection.execute(BY_KEYS, {"keys": list(range(length))}).all()
@@ -117,7 +118,7 @@ async def async_author_by_key(connection: AsyncConnection, key: int) -> object:
     return (await connection.execute(BY_KEY, {"key": key})).one()
 
 
-def async_core(world: World, number: int) -> None:
+def async_core(world: World, _number: int) -> None:
     async def work() -> None:
         async with world.asynchronous.connect() as connection:
             for key in range(1, 41):
@@ -126,7 +127,7 @@ def async_core(world: World, number: int) -> None:
     world.loop.run_until_complete(work())
 
 
-def async_orm(world: World, number: int) -> None:
+def async_orm(world: World, _number: int) -> None:
     async def work() -> None:
         async with AsyncSession(world.asynchronous) as session:
             for author in (await session.scalars(select(Author).limit(19))).all():
@@ -140,10 +141,10 @@ def deeper(levels: int, work: Callable[[], object]) -> object:
     return work() if levels == 0 else deeper(levels - 1, work)
 
 
-def deep_60(world: World, number: int) -> None:
+def deep_60(world: World, _number: int) -> None:
     with world.memory.connect() as connection:
         for key in range(1, 201):
-            deeper(60, lambda key=key: author_by_key(connection, key))
+            deeper(60, partial(author_by_key, connection, key))
 
 
 def insertmanyvalues(world: World, number: int) -> None:
@@ -153,7 +154,7 @@ def insertmanyvalues(world: World, number: int) -> None:
             connection.execute(NEW_SALE_KEY, rows).all()
 
 
-def savepoints(world: World, number: int) -> None:
+def savepoints(world: World, _number: int) -> None:
     with world.memory.connect() as connection:
         for key in range(1, 51):
             with connection.begin_nested():
@@ -164,19 +165,19 @@ def _joined(session: Session) -> Any:
     return session.scalars(select(Author).where(Author.id <= 5).options(joinedload(Author.books))).unique().all()
 
 
-def load_joined(world: World, number: int) -> None:
+def load_joined(world: World, _number: int) -> None:
     for _ in range(10):
         with Session(world.memory) as session:
             _joined(session)
 
 
-def load_selectin(world: World, number: int) -> None:
+def load_selectin(world: World, _number: int) -> None:
     for _ in range(10):
         with Session(world.memory) as session:
             session.scalars(select(Author).where(Author.id <= 5).options(selectinload(Author.books))).all()
 
 
-def threads(world: World, number: int) -> None:
+def threads(world: World, _number: int) -> None:
     def work() -> None:
         with world.file.connect() as connection:
             for key in range(1, 51):

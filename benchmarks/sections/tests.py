@@ -1,0 +1,45 @@
+"""Microseconds of CPU time that each recorder adds to a small test."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from benchmarks import processes
+from benchmarks.figures import rotated
+from benchmarks.plan import Plan
+from benchmarks.recorders import EMPTY, NONE
+from benchmarks.tables import Section, Table, signed
+
+TESTS = 300
+ROUNDS = 5
+KINDS = {0: "without a statement", 4: "with 4 statements"}
+
+
+def run(plan: Plan) -> Section:
+    """The test loop of 300 small tests, the lowest of several interleaved runs."""
+    lowest = {kind: _measure(plan, kind) for kind in KINDS}
+    others = [recorder for recorder in plan.recorders if recorder is not NONE]
+    labels = {EMPTY.name: "2 empty"}
+    rows = tuple(
+        (
+            f"a test {label}",
+            f"{lowest[kind][NONE.name]:.0f}",
+            *(signed(lowest[kind][r.name] - lowest[kind][NONE.name], 0) for r in others),
+        )
+        for kind, label in KINDS.items()
+    )
+    columns = ("added µs per test", "alone", *(labels.get(r.name, r.label) for r in others))
+    data = {label: lowest[kind] for kind, label in KINDS.items()}
+    return Section("tests", (Table(f"CPU time per test, {TESTS} tests", columns, rows),), data=data)
+
+
+def _measure(plan: Plan, statements: int) -> dict[str, float]:
+    """Microseconds per test by recorder."""
+    found: dict[str, list[float]] = defaultdict(list)
+    by_name = {recorder.name: recorder for recorder in plan.recorders}
+    variables = {"QUERYBUDGET_BENCH_TESTS": str(TESTS), "QUERYBUDGET_BENCH_STATEMENTS": str(statements)}
+    for turn in range(plan.times(ROUNDS)):
+        for name in rotated(list(by_name), turn):
+            marks = processes.marks(plan.bench, by_name[name], "bench_tests.py", **variables)
+            found[name].append((marks["last test"] - marks["first test"]) * 1e6 / TESTS)
+    return {name: min(values) for name, values in found.items()}
