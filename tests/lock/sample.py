@@ -38,7 +38,6 @@ def finding(count: int = 50, *, relationship: str | None = "Order.customer", **m
     """An N+1 over the customers of some orders."""
     facts: dict[str, Any] = {
         "rule": "no_n_plus_one",
-        "identity": "0123456789abcdef",
         "failed": False,
         "allowed": None,
         "count": count,
@@ -50,7 +49,9 @@ def finding(count: int = 50, *, relationship: str | None = "Order.customer", **m
         "origin": LOAD_ORDERS,
         "fix": "select(Order).options(joinedload(Order.customer)) at app/orders.py:8",
     }
-    return FindingEntry(**{**facts, **more})
+    facts.update(more)
+    facts["identity"] = more.get("identity", f"{facts['rule']} {facts['relationship']} {','.join(facts['tables'])}")
+    return FindingEntry(**facts)
 
 
 def entry(
