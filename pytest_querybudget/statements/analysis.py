@@ -9,7 +9,7 @@ from pytest_querybudget.statements.lexer import NAME, Token
 from pytest_querybudget.statements.model import Bind, Shape
 from pytest_querybudget.statements.names import ValueNames
 from pytest_querybudget.statements.parser import Parser
-from pytest_querybudget.statements.scopes import MAX_DEPTH, Output, Query, Source, Value, labels, resolve, split_path
+from pytest_querybudget.statements.scopes import MAX_DEPTH, Output, Query, Source, Value, resolve, split_path
 
 # The unique keys of a table, by its name as written: each a set of column names.
 Keys = Callable[[str], Iterable[frozenset[str]]]
@@ -39,7 +39,7 @@ class Analysis:
         if into is not None:
             writes.add(into)
             kind = "ddl"
-        leading = top.sources[0].table if top.sources else None
+        leading, limited = _leading(top)
         if top.kind in _WRITES:
             leading = next(iter(sorted(_targets(top))), None)
         return Shape(
@@ -50,7 +50,7 @@ class Analysis:
             columns=tuple(_columns(top)),
             binds=_binds(parser.values),
             unique=self.keys is not None and _is_unique(top, self.keys),
-            limited=top.limited,
+            limited=limited,
             ordered=top.ordered,
             locking=parser.locking,
             volatile=parser.volatile or (kind == "select" and not reads),
@@ -58,6 +58,18 @@ class Analysis:
             opaque=into is not None,
             aggregate=_is_aggregate(parser),
         )
+
+
+def _leading(query: Query) -> tuple[str | None, bool]:
+    """The leading table and whether there is a limit, also where a subquery holds both, as the ORM writes it."""
+    limited = query.limited
+    for _ in range(MAX_DEPTH):
+        source = query.sources[0] if query.sources else None
+        if source is None or source.derived is None:
+            return (source.table if source is not None else None), limited
+        limited = limited or (source.derived.limited and not query.compound)
+        query = source.derived
+    return None, limited
 
 
 def _real_target(into: str | None) -> str | None:
@@ -225,6 +237,3 @@ def joined(shapes: list[Shape], sql: str) -> Shape:
         volatile=any(each.volatile for each in shapes),
         opaque=any(each.opaque for each in shapes),
     )
-
-
-__all__ = ["Analysis", "Keys", "joined", "labels", "nesting"]

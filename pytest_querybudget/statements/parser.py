@@ -127,7 +127,7 @@ class Parser:
         query = frame.query
         before = self._word(index - 1)
         if word == "FROM":
-            if before == "DISTINCT" and self._word(index - 2) in ("IS", "NOT") and frame.clause != "select":
+            if before == "DISTINCT" and self._word(index - 2) in ("IS", "NOT"):
                 return
             self._start_from(frame, index)
         elif word == "SELECT":
