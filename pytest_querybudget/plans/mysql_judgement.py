@@ -1,0 +1,328 @@
+"""From what MySQL or MariaDB prints to the common plan: what each table is read for, and which sorts could be spared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.mysql_conditions import Condition, facts, mask, read_conditions, read_sort_keys
+from pytest_querybudget.plans.mysql_documents import Step
+from pytest_querybudget.recording.plans import READS_EVERYTHING, Access, IndexInfo, Node, Predicate, Purpose, Sort, SortKey, TableInfo
+
+_LEADS = ("eq", "in", "null", "range", "prefix", "not_null", "true", "unequal")
+_FIXES = ("eq", "null", "true")
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the statement says that its plan does not.
+
+    `table` finds the catalog entry behind an alias. `limited` is whether the outermost query has a LIMIT, `says_not_null`
+    whether the statement itself says IS NOT NULL (else the optimizer added it), `order` and `group` the keys of the
+    outermost query as text, for plans that do not print them, and `narrow(alias, columns)` whether the statement reads
+    nothing but these columns of the table.
+    """
+
+    table: Callable[[str], TableInfo | None]
+    limited: bool = False
+    says_not_null: bool = False
+    order: str | None = None
+    group: str | None = None
+    descending: bool = True
+    narrow: Callable[[str, frozenset[str]], bool] = lambda _alias, _columns: False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """The plan in the common form. `wanted` are, for each alias that is read in vain, the indexes that begin rightly."""
+
+    root: Node
+    sorts: tuple[Sort, ...]
+    wanted: dict[str, tuple[IndexInfo, ...]]
+
+
+def judge(root: Step, asked: Asked) -> Judged:
+    """Turn the steps of one statement into nodes and sorts."""
+    facts_of: dict[int, tuple[tuple[Predicate, ...], Purpose]] = {}
+    sorts: list[Sort] = []
+    for block in _blocks(root):
+        _judge_block(block, asked, facts_of)
+        sorts += _sorts(block, asked, facts_of, outermost=block is root or block in root.steps)
+    wanted: dict[str, tuple[IndexInfo, ...]] = {}
+    for step in root.walk():
+        predicates, purpose = facts_of.get(id(step), ((), "whole"))
+        if step.alias and step.access in READS_EVERYTHING and purpose != "whole":
+            found = tuple(_beginning(asked.table(step.alias), predicates))
+            if found:
+                wanted[step.alias] = found
+    return Judged(_node(root, asked, facts_of), tuple(dict.fromkeys(sorts)), wanted)
+
+
+def _blocks(root: Step) -> Iterator[Step]:
+    yield root
+    for step in root.walk():
+        if step.block and step is not root:
+            yield step
+
+
+def _tables(block: Step) -> Iterator[Step]:
+    """The tables that a block reads itself, in the order of the join."""
+    for step in block.steps:
+        if step.alias is not None:
+            yield step
+        if not step.block and not step.operation.startswith("material"):
+            yield from _tables(step)
+
+
+# -- what a table is read for
+
+
+def _judge_block(block: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Predicate, ...], Purpose]]) -> None:
+    steps = [step for step in _tables(block) if id(step) not in facts_of]
+    if block.alias is not None:
+        steps.insert(0, block)
+    above = [each for step in _inner(block) if step.alias is None for each in read_conditions(step.conditions)]
+    own = {id(step): [*_own(step), *(each for each in above if _mentions(each.expression, step.alias))] for step in steps}
+    needed = {column for step in steps for column in _columns_of_refs(step)}
+    for step in steps:
+        alias = str(step.alias)
+        predicates = _without_added(facts(own[id(step)], alias, asked.table), alias, needed, asked)
+        if not predicates and step.access in READS_EVERYTHING:
+            predicates = _from_partners(step, steps, own, asked)
+        facts_of[id(step)] = (predicates, _purpose(predicates))
+
+
+def _purpose(predicates: Sequence[Predicate]) -> Purpose:
+    if not predicates:
+        return "whole"
+    return "joined" if all(each.joins for each in predicates) else "filtered"
+
+
+def _own(step: Step) -> list[Condition]:
+    """What is asked of a table when its turn comes: what the index serves, and what is checked afterwards."""
+    searched = [Condition(_equality(step, part, other)) for part, other in zip(step.parts, step.refs, strict=False)]
+    return [*searched, *read_conditions(step.served), *read_conditions(step.conditions)]
+
+
+def _equality(step: Step, part: str, other: str) -> syntax.Expression:
+    names = other.replace("`", "").split(".")
+    right: syntax.Expression = (
+        syntax.Column(names[-1], names[-2])
+        if len(names) > 1 and not other.startswith(("'", "<"))
+        else syntax.Constant("?", "string")
+    )
+    return syntax.Operation("=", (syntax.Column(part.strip("`"), step.alias), right))
+
+
+def _columns_of_refs(step: Step) -> Iterator[tuple[str, str]]:
+    """Columns of other tables by which this one is searched: the optimizer adds IS NOT NULL to them."""
+    for other in step.refs:
+        names = other.replace("`", "").split(".")
+        if len(names) > 1:
+            yield names[-2], names[-1]
+
+
+def _without_added(
+    predicates: tuple[Predicate, ...], alias: str, needed: set[tuple[str, str]], asked: Asked
+) -> tuple[Predicate, ...]:
+    if asked.says_not_null:
+        return tuple(each for each in predicates if each.operator != "not_null" or (alias, each.subject) not in needed)
+    return tuple(each for each in predicates if each.operator != "not_null")
+
+
+def _from_partners(
+    step: Step, steps: Sequence[Step], own: dict[int, list[Condition]], asked: Asked
+) -> tuple[Predicate, ...]:
+    """Join conditions of a table that comes first although another one is filtered.
+
+    On a small table the planner may begin anywhere. On a large one it would begin with the filter, if this table
+    could then be searched by the columns that join it.
+    """
+    joins: list[Condition] = []
+    for other in steps:
+        if other is step or other.alias is None:
+            continue
+        conditions = [each for each in own[id(other)] if not each.guarded]
+        filtered = any(each.joins is None and each.operator != "not_null" for each in facts(conditions, other.alias, asked.table))
+        if filtered:
+            joins += [each for each in conditions if _mentions(each.expression, step.alias)]
+    return tuple(each for each in facts(joins, str(step.alias), asked.table) if each.joins)
+
+
+def _mentions(expression: syntax.Expression, alias: str | None) -> bool:
+    return any(column.qualifier == alias for column in syntax.columns_of(expression))
+
+
+def _beginning(table: TableInfo | None, predicates: Sequence[Predicate]) -> Iterator[IndexInfo]:
+    """Indexes whose first column is asked for, whether or not the planner can use them for it."""
+    subjects = {
+        name.lower()
+        for each in _alternatives(predicates)
+        if each.operator in _LEADS or (each.operator == "other" and each.is_column)
+        for name in (each.subject, *each.columns)
+    }
+    for index in table.indexes if table else ():
+        if index.method == "btree" and (index.columns[0].lower() in subjects or "(" in index.columns[0]):
+            yield index
+
+
+def _alternatives(predicates: Sequence[Predicate]) -> Iterator[Predicate]:
+    for each in predicates:
+        yield each
+        yield from _alternatives(each.parts)
+
+
+# -- sorts
+
+
+def _sorts(
+    block: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Predicate, ...], Purpose]], *, outermost: bool
+) -> Iterator[Sort]:
+    steps = list(_tables(block))
+    if block.alias is not None or not steps:
+        return
+    for sort in _sorting(block):
+        text = sort.sort_keys or (_keys_of_statement(sort, asked) if outermost else None)
+        found = read_sort_keys(text, [str(step.alias) for step in steps], asked.table) if text else None
+        if found is None:
+            continue
+        alias, keys = found
+        first = next((step for step in steps if not _is_constant(step)), None)
+        table = asked.table(alias)
+        if first is None or first.alias != alias or table is None:
+            continue
+        predicates = facts_of.get(id(first), ((), "whole"))[0]
+        limited = asked.limited and outermost and not _groups(block)
+        if _could_spare(table, keys, predicates, asked, limited=limited, alias=alias):
+            yield Sort(
+                table=_label(table), alias=None if alias == table.name else alias, keys=keys, predicates=predicates, limited=limited
+            )  # fmt: skip
+
+
+def _sorting(block: Step) -> Iterator[Step]:
+    """Sorts of a block itself, without those of its windows, which no index spares in these databases."""
+    for step in block.steps:
+        if step.block or step.operation.startswith("window"):
+            continue
+        if step.sorted:
+            yield step
+        if not step.operation.startswith("material"):
+            yield from _sorting(step)
+
+
+def _groups(block: Step) -> bool:
+    return any("group" in step.operation or "temporary" in step.operation or "aggregate" in step.operation for step in _inner(block))
+
+
+def _inner(block: Step) -> Iterator[Step]:
+    for step in block.steps:
+        if not step.block and not step.operation.startswith("material"):
+            yield step
+            yield from _inner(step)
+
+
+def _keys_of_statement(sort: Step, asked: Asked) -> str | None:
+    return asked.group if "group" in sort.operation else asked.order
+
+
+def _is_constant(step: Step) -> bool:
+    """At most one row, found before the join begins."""
+    return step.access == "unique" and all("." not in each for each in step.refs)
+
+
+def _could_spare(
+    table: TableInfo,
+    keys: Sequence[SortKey],
+    predicates: Sequence[Predicate],
+    asked: Asked,
+    *,
+    limited: bool,
+    alias: str,
+) -> bool:
+    """Whether an index that does not exist yet would deliver this order, and the planner would take it for a large table."""
+    fixed = {each.subject.lower() for each in predicates if each.operator in _FIXES and each.is_column and not each.joins}
+    wanted = [key for key in keys if key.subject.lower() not in fixed]
+    if not wanted or (not asked.descending and len({key.descending for key in wanted}) > 1):
+        return False
+    if any(not key.is_column for key in wanted):
+        return False
+    others = [each for each in predicates if each.subject.lower() not in fixed]
+    ranged = [each for each in others if each.operator == "range" and each.subject.lower() == wanted[0].subject.lower()]
+    if len(ranged) < len(others) or any(_delivers(index, fixed, wanted, table) for index in table.indexes):
+        return False
+    if fixed or limited or ranged:
+        return True
+    return asked.narrow(alias, frozenset(fixed | {key.subject.lower() for key in wanted}))
+
+
+def _delivers(index: IndexInfo, fixed: set[str], wanted: Sequence[SortKey], table: TableInfo) -> bool:
+    """Whether an existing index has the order already: fixed columns anywhere before, then the keys, then the primary key."""
+    primary = next((each for each in table.indexes if each.primary), None)
+    columns = [*index.columns, *(primary.columns if primary else ())]
+    directions = [*index.descending, *[False] * len(columns)]
+    pending, turned = list(wanted), set()
+    for column, descending in zip(columns, directions, strict=False):
+        if pending and column.lower() == pending[0].subject.lower():
+            turned.add(pending.pop(0).descending != descending)
+        elif column.lower() not in fixed:
+            break
+    return index.method == "btree" and not any(index.operator_classes) and not pending and len(turned) == 1
+
+
+# -- the common tree
+
+
+def _node(step: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Predicate, ...], Purpose]]) -> Node:
+    children = tuple(_node(each, asked, facts_of) for each in step.steps)
+    if step.alias is None:
+        keys = mask([step.sort_keys]) if step.sort_keys else None
+        return Node(
+            operation=step.operation, rows=step.rows, cost=step.cost, children=children,
+            detail=step.message or (f"by {keys}" if keys else None),
+        )  # fmt: skip
+    table = asked.table(step.alias)
+    predicates, purpose = facts_of.get(id(step), ((), "whole"))
+    label = _label(table) if table else step.alias
+    return Node(
+        operation=step.operation,
+        table=label,
+        alias=step.alias if table is None or step.alias != table.name else None,
+        access=step.access,
+        purpose=purpose,
+        index=step.index,
+        condition=_served(step),
+        filter=mask(step.conditions),
+        columns=tuple(dict.fromkeys(name for each in predicates for name in each.columns)),
+        predicates=predicates,
+        rows=step.rows,
+        cost=step.cost,
+        children=children,
+    )
+
+
+def _label(table: TableInfo) -> str:
+    return table.name if table.schema is None else f"{table.schema}.{table.name}"
+
+
+def _served(step: Step) -> str | None:
+    pairs = [f"{part} = {other if '.' in other and not other[0].isdigit() else '?'}" for part, other in zip(step.parts, step.refs, strict=False)]
+    texts = [mask([text]) or "" for text in step.served]
+    if not pairs and not texts and step.parts:
+        texts = [", ".join(step.parts)]
+    return " and ".join(dict.fromkeys([*pairs, *texts])) or None
+
+
+def served_by(judged: Judged, asked: Asked, alias: str, index: IndexInfo) -> Judged:
+    """The plan with the reads of `alias` turned into searches of `index`, which could serve them."""
+    table = asked.table(alias)
+
+    def turned(node: Node) -> Node:
+        children = tuple(turned(each) for each in node.children)
+        mine = (node.alias or node.table) == alias or (node.alias is None and table and node.table == _label(table))
+        if mine and node.reads_everything_in_vain:
+            access: Access = "unique" if index.unique else "index"
+            return replace(node, access=access, index=index.name, children=children, detail="an index could serve")
+        return replace(node, children=children)
+
+    return replace(judged, root=turned(judged.root))
