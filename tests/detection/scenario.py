@@ -85,7 +85,7 @@ class Scenario:
 
 def read(path: Path) -> list[Scenario]:
     """Read all scenarios of one case file."""
-    sections = re.split(r"^\[(.+)\]\n", path.read_text(), flags=re.MULTILINE)
+    sections = re.split(r"^\[(case .+|app|file .+|test|expect|cure)\]\n", path.read_text(), flags=re.MULTILINE)
     scenarios: list[Scenario] = []
     for head, body in zip(sections[1::2], sections[2::2], strict=True):
         body = re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip("\n") + "\n"
@@ -105,7 +105,7 @@ def _add(scenario: Scenario, word: str, rest: str, body: str) -> None:
     elif word == "test":
         scenario.files[TEST] = HEADS["test"] + body
     elif word == "file":
-        scenario.files[rest] = HEADS["app"] + body
+        scenario.files[rest] = HEADS["app"] * rest.endswith(".py") + body
     elif word == "expect":
         lines = body.split("\n")
         scenario.shown = "shown" in lines

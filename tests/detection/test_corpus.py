@@ -80,6 +80,18 @@ def test_corpus_is_true(pytester: pytest.Pytester, scenario: Scenario) -> None:
         assert not places or sent >= wanted, f"{expected}: {sent} statements: {run.witness.texts}"
 
 
+@pytest.mark.parametrize("scenario", [each for each in SCENARIOS if each.cures], ids=lambda scenario: scenario.name)
+def test_expected_cure_is_one(pytester: pytest.Pytester, scenario: Scenario) -> None:
+    """What the corpus wants to be printed as a cure is one: the code so changed passes and sends fewer statements."""
+    before = Run(pytester, scenario.files, watched=False)
+    wanted = [{"fix": expected.fix[0]} for expected in scenario.expected if expected.fix]
+    if any(each["fix"].count("(") != each["fix"].count(")") for each in wanted):
+        pytest.skip("only a part of the cure is expected")
+    after = Run(pytester, cured(scenario, wanted), watched=False)
+    assert not after.witness.outcomes, "\n".join(after.witness.outcomes.values())
+    assert len(after.witness.texts) <= len(before.witness.texts) - len(wanted), after.witness.texts
+
+
 @pytest.mark.skipif(not importlib.util.find_spec(PLUGIN), reason="the plugin is not there")
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
 def test_verdict(pytester: pytest.Pytester, scenario: Scenario) -> None:
