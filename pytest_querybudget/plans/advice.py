@@ -57,7 +57,10 @@ def problems_of(plan: Plan, traits: Traits) -> tuple[Problem, ...]:
         table = tables.get(node.table or "")
         if node.reads_everything_in_vain and table is not None:
             order = next((sort for sort in plan.sorts if (sort.table, sort.alias) == (node.table, node.alias)), None)
-            problem = Problem(node.table or "", node.alias, "scan", tuple(_for_scan(node, order, table, traits)))
+            groups = list(_for_scan(node, order, table, traits))
+            if node.purpose == "joined":
+                groups = _turned_around(groups, list(_companions(node, plan, tables, traits)))
+            problem = Problem(node.table or "", node.alias, "scan", tuple(groups))
             found.setdefault((node.table, node.alias, node.predicates, "scan"), problem)
     for sort in plan.sorts:
         table = tables.get(sort.table)
@@ -84,6 +87,25 @@ def _for_scan(node: Node, sort: Sort | None, table: TableInfo, traits: Traits) -
     if not leading and not lists and not ranges:
         yield from _special(build, predicates)
     yield (build.none(_why_none(predicates, table, leading)),)
+
+
+def _turned_around(groups: list[Group], companions: list[Advice]) -> list[Group]:
+    """A join runs the other way only when the other table has an index for its own filter."""
+    if not companions:
+        return groups
+    return [found for each in groups for found in ((each, (*each, *companions)) if each[0].ddl else (each,))]
+
+
+def _companions(node: Node, plan: Plan, tables: dict[str, TableInfo], traits: Traits) -> Iterable[Advice]:
+    for other in plan.root.walk():
+        table = tables.get(other.table or "")
+        own = tuple(each for each in other.predicates if each.joins is None)
+        if other is node or table is None or not own or (other.table, other.alias) == (node.table, node.alias):
+            continue
+        for group in _for_scan(replace(other, predicates=own), None, table, traits):
+            if group[0].ddl and not any(each.columns[:1] == group[0].columns[:1] for each in table.indexes):
+                yield from group
+            break
 
 
 def _special(build: _Builder, predicates: Sequence[Predicate]) -> Iterable[Group]:

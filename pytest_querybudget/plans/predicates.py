@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.names import quoted
 from pytest_querybudget.recording.plans import ColumnInfo, Operator, Predicate, SortKey
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
@@ -51,6 +52,10 @@ class Subject:
         if isinstance(expression, syntax.Column) and self.owner(expression) == self.alias:
             return self.columns.get(expression.name.lower()) or ColumnInfo(name=expression.name, type="")
         return None
+
+    def plain_name(self, expression: syntax.Expression) -> str | None:
+        column = self.column(expression)
+        return column.name if column else None
 
 
 def conjuncts(expression: syntax.Expression | None) -> Iterator[syntax.Expression]:
@@ -261,7 +266,7 @@ def _simple(
         )
     columns = _names(expression, subject)
     mixed = any(subject.owner(each) != subject.alias for each in syntax.columns_of(expression))
-    text = None if mixed else render(expression)
+    text = None if mixed else render(expression, subject.plain_name)
     if text is None:
         bound = any(isinstance(each, syntax.Parameter) for each in syntax.walk(expression))
         return Predicate(
@@ -311,32 +316,36 @@ def _asks_elsewhere(expression: syntax.Expression) -> bool:
 # -- expressions as SQL for an index
 
 
-def render(expression: syntax.Expression, quote: Callable[[str], str] = lambda name: name) -> str | None:
+def render(expression: syntax.Expression, plain: Callable[[syntax.Expression], str | None] = lambda _: None) -> str | None:
     """An expression over one table as SQL without qualifiers, or None if it cannot be part of an index.
 
     Literals are kept only where they name a part of a document (`data ->> 'kind'`); any other literal, and any
-    placeholder, makes the answer None, so that no value of a statement gets into an index definition.
+    placeholder, makes the answer None, so that no value of a statement gets into an index definition. `plain` names
+    the column behind casts that change nothing.
     """
+    name = plain(expression)
+    if name is not None:
+        return quoted(name)
     if isinstance(expression, syntax.Column):
-        return quote(expression.name)
+        return quoted(expression.name)
     if isinstance(expression, syntax.Cast):
-        inner = render(expression.operand, quote)
+        inner = render(expression.operand, plain)
         return inner and (inner if _path(expression.operand) else f"({inner})::{expression.type}")
     if isinstance(expression, syntax.Collated):
-        inner = render(expression.operand, quote)
-        return inner and f"{inner} COLLATE {quote(expression.collation)}"
+        inner = render(expression.operand, plain)
+        return inner and f"{inner} COLLATE {quoted(expression.collation)}"
     if isinstance(expression, syntax.Call):
-        return _render_call(expression, quote)
+        return _render_call(expression, plain)
     if isinstance(expression, syntax.Operation):
-        return _render_operation(expression, quote)
+        return _render_operation(expression, plain)
     return None
 
 
-def _render_call(expression: syntax.Call, quote: Callable[[str], str]) -> str | None:
+def _render_call(expression: syntax.Call, plain: Callable[[syntax.Expression], str | None]) -> str | None:
     if expression.windowed or not expression.arguments:
         return None
     parts = [
-        _path(each) if _path(each) and expression.name.startswith("json") else render(each, quote)
+        _path(each) if _path(each) and expression.name.startswith("json") else render(each, plain)
         for each in expression.arguments
     ]
     if any(each is None for each in parts):
@@ -344,13 +353,13 @@ def _render_call(expression: syntax.Call, quote: Callable[[str], str]) -> str | 
     return f"{expression.name}({', '.join(each for each in parts if each)})"
 
 
-def _render_operation(expression: syntax.Operation, quote: Callable[[str], str]) -> str | None:
+def _render_operation(expression: syntax.Operation, plain: Callable[[syntax.Expression], str | None]) -> str | None:
     operator, operands = expression.operator, expression.operands
     if operator in ("->", "->>", "#>", "#>>") and len(operands) == 2:  # noqa: PLR2004
-        left, path = render(operands[0], quote), _path(operands[1])
+        left, path = render(operands[0], plain), _path(operands[1])
         return f"({left} {operator} {path})" if left and path else None
     if operator in ("+", "-", "*", "/", "||") and len(operands) == 2:  # noqa: PLR2004
-        left, right = render(operands[0], quote), render(operands[1], quote)
+        left, right = render(operands[0], plain), render(operands[1], plain)
         return f"({left} {operator} {right})" if left and right else None
     return None
 
@@ -376,7 +385,7 @@ def sort_key(order: syntax.Order, subject: Subject) -> SortKey | None:
     if not subject.owns(expression) or any(subject.owner(each) != subject.alias for each in syntax.columns_of(expression)):
         return None
     column = subject.column(expression)
-    text = column.name if column else render(expression)
+    text = column.name if column else render(expression, subject.plain_name)
     if text is None:
         return None
     return SortKey(

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pytest_querybudget.findings.model import Proof
 from pytest_querybudget.plans.advice import Group, Problem, problems_of
 from pytest_querybudget.plans.reader import CannotPlan, Traits
-from pytest_querybudget.recording.plans import Advice, Node, Plan
+from pytest_querybudget.recording.plans import Advice, Plan
 
 #: Plans the statement as if these indexes existed. Raises `CannotPlan` or any error of the driver.
 Replan = Callable[[Sequence[Advice]], Plan]
@@ -27,8 +27,9 @@ def prove(plan: Plan, traits: Traits, replan: Replan) -> tuple[Advice, ...]:
     solved: list[Advice] = []
     current = plan
     for problem in problems_of(plan, traits):
-        if _is_mended(problem, current) and chosen:
-            solved += [_proven(plan, current, each) for each in chosen if each.table == problem.table][:0]
+        shared = [each for each in chosen if (each.table, each.alias) == (problem.table, problem.alias)]
+        if shared and _is_mended(problem, current):
+            solved += [_proven(plan, current, replace(each, purpose=problem.purpose)) for each in shared]
             continue
         found, current = _solve(problem, plan, current, chosen, traits, replan)
         solved += found
@@ -85,8 +86,9 @@ def _followers(plan: Plan, tried: Sequence[Advice], traits: Traits) -> list[Advi
 
 
 def _is_mended(problem: Problem, plan: Plan) -> bool:
-    if problem.purpose == "sort":
-        return not any((sort.table, sort.alias) == (problem.table, problem.alias) for sort in plan.sorts)
+    if any((sort.table, sort.alias) == (problem.table, problem.alias) for sort in plan.sorts):
+        if problem.purpose == "sort":
+            return False
     return not any(
         node.reads_everything_in_vain and (node.table, node.alias) == (problem.table, problem.alias)
         for node in plan.root.walk()
@@ -103,8 +105,3 @@ def _proven(before: Plan, after: Plan, advice: Advice) -> Advice:
         index=advice.name,
     )
     return replace(advice, proof=proof)
-
-
-def steps_of(plan: Plan, table: str, alias: str | None) -> tuple[Node, ...]:
-    """The steps of a plan that read this table under this name."""
-    return tuple(each for each in plan.root.walk() if (each.table, each.alias) == (table, alias))

@@ -28,7 +28,8 @@ class Link(Protocol):
     dialect: str
     driver: str
     server_version: tuple[int, ...]
-    autocommit: bool
+    #: What `PlanReader.fingerprint` said last; empty while it is asked.
+    fingerprint: str
 
     def rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         """Execute through a cursor of its own and fetch all rows; errors of the driver are raised as they are."""

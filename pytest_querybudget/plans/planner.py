@@ -1,0 +1,203 @@
+"""Plans each shape of statement once per schema, on the application's own connection, without leaving a trace.
+
+The reader asks through a DBAPI cursor of its own, so nothing of it is an event of SQLAlchemy. Whatever goes wrong here
+is the plan's misfortune, not the application's: the answer is then `NotPlanned`.
+"""
+
+from __future__ import annotations
+
+import re
+import weakref
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from pytest_querybudget.plans.proof import prove
+from pytest_querybudget.plans.reader import CannotPlan, PlanReader, Question
+from pytest_querybudget.recording.plans import Advice, Node, NotPlanned, Plan, Planned, TableInfo
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Connection
+
+_LEADING = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(?P<word>[A-Za-z]+)", re.DOTALL)
+_CHANGES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
+_ROWS_FROM = re.compile(r"\bSELECT\b", re.IGNORECASE)
+_LIKE = re.compile(r"\b(?:I?LIKE|GLOB)\b", re.IGNORECASE)
+
+
+@dataclass(slots=True)
+class RawLink:
+    """The application's DBAPI connection, see `reader.Link`."""
+
+    connection: Any
+    dialect: str
+    driver: str
+    server_version: tuple[int, ...]
+    fingerprint: str = ""
+
+    def rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
+        """Execute through a new cursor and fetch everything."""
+        cursor = self.connection.cursor()
+        try:
+            self._plain(cursor)
+            if parameters:
+                cursor.execute(sql, parameters)
+            else:
+                cursor.execute(sql)
+            return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            cursor.close()
+
+    def _plain(self, cursor: Any) -> None:
+        """Rows as tuples, whatever row factory the application has given to its connection."""
+        if self.driver == "pysqlite":
+            cursor.row_factory = None
+        elif self.driver == "psycopg" and getattr(self.connection, "row_factory", None) is not None:
+            from psycopg.rows import tuple_row  # noqa: PLC0415 - only there with this driver
+
+            cursor.row_factory = tuple_row
+
+
+@dataclass(slots=True)
+class Planner:
+    """The plans of one run. Safe to call from several threads and tasks: a shape may then be planned twice."""
+
+    readers: dict[str, PlanReader]
+    advise: bool = True
+    plans: dict[Hashable, Planned | NotPlanned] = field(default_factory=dict)
+    generation: int = 0
+    fingerprints: weakref.WeakKeyDictionary[Any, tuple[int, str]] = field(default_factory=weakref.WeakKeyDictionary)
+
+    @classmethod
+    def of(cls, readers: Iterable[PlanReader], *, advise: bool = True) -> Planner:
+        """A planner with these readers; a later one replaces an earlier one for the same dialect."""
+        return cls({dialect: reader for reader in readers for dialect in reader.dialects}, advise)
+
+    def schema_changed(self) -> None:
+        """DDL has been sent: schemas are looked at again before the next plan."""
+        self.generation += 1
+
+    def reader_for(self, dialect: str) -> PlanReader | None:
+        """The reader of a dialect, for checks of declared rules."""
+        return self.readers.get(dialect)
+
+    def plan(
+        self, connection: Connection, statement: str, parameters: Any, *, shape: Hashable | None = None
+    ) -> Planned | NotPlanned:
+        """Plan what is about to be sent on this connection, exactly as the driver will get it.
+
+        `parameters` may be those of an executemany: the first set stands for all. `shape` is what statements have in
+        common that plan alike, the text by default. Never raises an `Exception`.
+        """
+        kind = kind_of(statement)
+        if kind is None:
+            return NotPlanned(reason="nothing to plan", slug="kind")
+        dialect = connection.dialect
+        reader = self.readers.get(dialect.name)
+        if reader is None:
+            return NotPlanned(reason=f"no plan reader for {dialect.name}", slug="reader")
+        try:
+            return self._cached(reader, connection, Question(statement=statement, parameters=_first(parameters), kind=kind), shape)
+        except Exception as error:  # noqa: BLE001 - a fault in here must never reach the application
+            return NotPlanned(reason=refusal(error))
+
+    def tables(self, connection: Connection, names: Sequence[str]) -> Sequence[TableInfo]:
+        """The catalog entries of these tables. Raises what the driver raises."""
+        reader = self.readers.get(connection.dialect.name)
+        return () if reader is None else reader.tables(self._link(reader, connection), names)
+
+    def _cached(
+        self, reader: PlanReader, connection: Connection, question: Question, shape: Hashable | None
+    ) -> Planned | NotPlanned:
+        link = self._link(reader, connection)
+        key = (link.dialect, link.fingerprint, question.statement if shape is None else shape, _wildcards(question))
+        known = self.plans.get(key)
+        if known is None:
+            known = self._asked(reader, link, question)
+            if not (isinstance(known, NotPlanned) and known.slug == "state"):
+                self.plans[key] = known
+        return known
+
+    def _link(self, reader: PlanReader, connection: Connection) -> RawLink:
+        dialect = connection.dialect
+        link = RawLink(
+            connection=connection.connection.dbapi_connection,
+            dialect=dialect.name,
+            driver=dialect.driver,
+            server_version=tuple(each for each in dialect.server_version_info or () if isinstance(each, int)),
+        )
+        pool = connection.engine.pool
+        generation, fingerprint = self.fingerprints.get(pool, (-1, ""))
+        if generation != self.generation:
+            generation = self.generation
+            fingerprint = reader.fingerprint(link) or f"{id(pool)}:{generation}"
+            self.fingerprints[pool] = (generation, fingerprint)
+        link.fingerprint = fingerprint
+        return link
+
+    def _asked(self, reader: PlanReader, link: RawLink, question: Question) -> Planned | NotPlanned:
+        try:
+            plan = reader.explain(link, question)
+        except CannotPlan as reason:
+            return NotPlanned(reason=str(reason), slug="state")
+        except Exception as error:  # noqa: BLE001 - the database refuses; what it is told next is the application's
+            return NotPlanned(reason=refusal(error))
+        return Planned(plan=self._advised(reader, link, question, plan) if self.advise else plan)
+
+    def _advised(self, reader: PlanReader, link: RawLink, question: Question, plan: Plan) -> Plan:
+        def replan(advice: Sequence[Advice]) -> Plan:
+            try:
+                return reader.replan(link, question, advice)
+            except CannotPlan:
+                raise
+            except Exception as error:  # noqa: BLE001 - the trial failed, which is an answer
+                raise CannotPlan(refusal(error)) from None
+
+        return judged(replace(plan, advice=prove(plan, reader.traits, replan)))
+
+
+def judged(plan: Plan) -> Plan:
+    """Acquit what no index would change: joins that the planner would not turn around, sorts that stay."""
+    helped = {(each.table, each.alias, each.purpose) for each in plan.advice if each.ddl}
+    sorts = tuple(each for each in plan.sorts if (each.table, each.alias, "sort") in helped)
+    return replace(plan, root=_acquitted(plan.root, helped), sorts=sorts)
+
+
+def _acquitted(node: Node, helped: set[tuple[str, str | None, str]]) -> Node:
+    children = tuple(_acquitted(each, helped) for each in node.children)
+    hopeless = node.reads_everything_in_vain and node.purpose == "joined"
+    if hopeless and (node.table or "", node.alias, "scan") not in helped:
+        return replace(node, purpose="whole", children=children)
+    return replace(node, children=children)
+
+
+def kind_of(statement: str) -> str | None:
+    """`select`, `update`, `delete` or `insert` if the statement reads rows to be planned, otherwise None."""
+    match = _LEADING.match(statement)
+    word = match["word"].lower() if match else ""
+    if word == "with":
+        change = _CHANGES.search(statement)
+        return change[1].lower() if change and not _ROWS_FROM.search(statement) else "select"
+    if word in ("insert", "replace"):
+        return "insert" if _ROWS_FROM.search(statement) else None
+    return word if word in ("select", "update", "delete") else None
+
+
+def refusal(error: BaseException) -> str:
+    """Why the database refused, in words without a value: the kind of error and its SQLSTATE."""
+    origin = getattr(error, "orig", None) or error
+    state = next((str(each) for each in (getattr(origin, name, None) for name in ("sqlstate", "pgcode")) if each), "")
+    return f"the database refused: {type(origin).__name__}" + (f" {state}" if state else "")
+
+
+def _first(parameters: Any) -> Any:
+    many = isinstance(parameters, (list, tuple)) and parameters and isinstance(parameters[0], (list, tuple, dict))
+    return parameters[0] if many else parameters
+
+
+def _wildcards(question: Question) -> Hashable:
+    """Patterns that begin with a wildcard plan unlike those that do not."""
+    if not _LIKE.search(question.statement):
+        return None
+    values = question.parameters.values() if isinstance(question.parameters, dict) else question.parameters or ()
+    return tuple(isinstance(each, str) and each[:1] in ("%", "_", "*") for each in values)
