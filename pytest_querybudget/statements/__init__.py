@@ -12,7 +12,7 @@ __all__ = ["Bind", "Shape", "from_compiled", "from_text", "literals", "normalise
 
 
 def from_compiled(compiled: Any) -> Shape:
-    """Tell what a compiled statement is; see `compiled.from_compiled`. SQLAlchemy is imported only when it is called."""
+    """Tell what a compiled statement is; see `compiled.from_compiled`. Only this call imports SQLAlchemy."""
     from pytest_querybudget.statements import compiled as room  # noqa: PLC0415 - reports import this room without it
 
     return room.from_compiled(compiled)

@@ -34,7 +34,7 @@ class Analysis:
         parser.read()
         top = parser.top
         reads, writes, written_by = _tables(parser.queries)
-        kind = _WRITES.get(top.kind) or (written_by if written_by else "select")
+        kind = _WRITES.get(top.kind) or written_by or "select"
         into = _real_target(parser.into)
         if into is not None:
             writes.add(into)
@@ -101,7 +101,8 @@ def _tables(queries: list[Query]) -> tuple[set[str], set[str], str]:
         writes |= targets
         kind = kind or (_WRITES[query.kind] if targets else "")
         # MySQL's DELETE t FROM t and SQL Server's UPDATE a FROM t AS a name the target again only to give it a name.
-        own = targets if query.targets and query.kind == "delete" or query.kind == "update" else set()
+        is_named_again = query.kind == "update" or (query.kind == "delete" and bool(query.targets))
+        own = targets if is_named_again else set()
         for source in query.sources:
             if source.table and source.table not in own:
                 reads.add(source.table)
@@ -159,7 +160,8 @@ def _is_aggregate(parser: Parser) -> bool:
     top = parser.top
     if top.kind != "select" or top.grouped or top.compound or not top.outputs:
         return False
-    return parser.aggregates >= len(top.outputs) and all(each.path is None and each.label != "*" for each in top.outputs)
+    plain = any(each.path is not None or each.label == "*" for each in top.outputs)
+    return not plain and parser.aggregates >= len(top.outputs)
 
 
 def _is_unique(query: Query, keys: Keys) -> bool:

@@ -59,7 +59,7 @@ _MASKABLE = frozenset(("NULL", "TRUE", "FALSE"))
 _VALUE_WORDS = frozenset(("NULL", "TRUE", "FALSE", "END"))
 
 
-def tokenize(sql: str, dialect: str = "") -> list[Token]:
+def tokenize(sql: str, dialect: str = "") -> list[Token]:  # noqa: C901 - the loop of every distinct text
     """Split a text into tokens, without comments and white space; keywords are upper case.
 
     `dialect` is SQLAlchemy's name of it: MySQL and MariaDB quote strings otherwise, SQL Server names.

@@ -38,7 +38,7 @@ def matching(tokens: list[Token]) -> dict[int, int]:
     return pairs
 
 
-def render(tokens: list[Token]) -> str:
+def render(tokens: list[Token]) -> str:  # noqa: C901 - the loop of every distinct text: flat for speed
     """Write tokens as the text of a shape."""
     out: list[str] = []
     pairs: dict[int, int] | None = None
@@ -68,9 +68,9 @@ def render(tokens: list[Token]) -> str:
             elif text in ("IN", "ARRAY") and (after := _end_of_list(tokens, index)) is not None:
                 out.append(" (...)" if text == "IN" else "[...]")
                 before, index = tokens[after - 1], after
-        elif pairs and index - 1 in first_rows and (after := _end_of_rows(tokens, index, pairs)) > index:
+        elif pairs and index - 1 in first_rows and (end_of_rows := _end_of_rows(tokens, index, pairs)) > index:
             out.append(", ...")
-            before, index = (OP, "..."), after
+            before, index = (OP, "..."), end_of_rows
     return "".join(out)
 
 
@@ -98,7 +98,7 @@ def _spaced(before: Token, token: Token) -> bool:
     if text == "(":
         return left_kind != NAME
     if text == "[":
-        return not (left_kind == NAME and not left.endswith("__") or left in (")", "]", "ARRAY"))
+        return not ((left_kind == NAME and not left.endswith("__")) or left in (")", "]", "ARRAY"))
     if text == "::":
         return left_kind == OP and left not in (")", "]")
     return True

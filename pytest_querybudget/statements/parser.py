@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from pytest_querybudget.statements.lexer import KEYWORD, LITERAL, NAME, OP, PARAM, Token
+from pytest_querybudget.statements.lexer import KEYWORD, LITERAL, NAME, OP, Token
 from pytest_querybudget.statements.names import ValueNames
 from pytest_querybudget.statements.normal import render
 from pytest_querybudget.statements.scopes import (
@@ -249,15 +249,13 @@ class Parser:
 
     def _write(self, frame: Frame, index: int, word: str, before: str) -> None:
         query = frame.query
-        if frame.clause == "lock" or before in ("ON",):
+        if frame.clause == "lock" or before == "ON":
             return
-        if word == "UPDATE" and before in ("DO", "THEN") or self._text(index - 1).upper() == "KEY":
+        if word == "UPDATE" and (before in ("DO", "THEN") or self._text(index - 1).upper() == "KEY"):
             self._enter(frame, index, "set")
             frame.names, frame.index = [], 0
         elif word == "INSERT" and before == "THEN":
             self._enter(frame, index, "insert")
-        elif word == "DELETE" and before == "THEN" or word == "REPLACE" and query.kind:
-            return
         elif not query.kind:
             self._enter(frame, index, "")
             query.kind = {"REPLACE": "insert", "UPSERT": "insert"}.get(word, word.lower())
@@ -285,9 +283,8 @@ class Parser:
     def _name(self, index: int, path: str) -> None:
         frame = self.frames[-1]
         is_function = self._text(index + 1) == "("
-        if self.expect:
-            if self._expected(frame, index, path, is_function):
-                return
+        if self.expect and self._expected(frame, index, path, is_function):
+            return
         if frame.purpose == "names":
             frame.names.append(split_path(path)[-1])
             return
@@ -488,7 +485,8 @@ class Parser:
         side.extend(frame.left)
         values.extend(frame.left_values)
         outer.is_complex = outer.is_complex or frame.is_complex or frame.is_function
-        outer.is_row = outer.is_row or (not frame.is_function and frame.index > 0 and len(frame.left) == frame.index + 1)
+        is_row = not frame.is_function and frame.index > 0 and len(frame.left) == frame.index + 1
+        outer.is_row = outer.is_row or is_row
         if frame.has_or or frame.is_function or outer.negated or outer.cases:
             for each in frame.found:
                 each.certain = False
@@ -529,9 +527,9 @@ class Parser:
         role, following = ROLES[text], self._text(index + 1).upper()
         if role == "equal" and following in ("ANY", "SOME"):
             role = "in"
-        elif frame.negated and role == "equal" or text == "IS" and following == "DISTINCT":
+        elif text == "IS" and (following == "DISTINCT" or (following == "NOT" and self._word(index + 2) != "DISTINCT")):
             role = "other"
-        elif text == "IS" and following == "NOT" and self._word(index + 2) != "DISTINCT":
+        elif frame.negated and role == "equal":
             role = "other"
         frame.operator, frame.role = text, role
 
@@ -587,7 +585,8 @@ class Parser:
             if frame.role == "equal" and (frame.left or frame.right):
                 self._remember(frame)
         frame.left, frame.right, frame.left_values, frame.right_values = [], [], [], []
-        frame.operator, frame.negated, frame.is_complex, frame.has_query, frame.is_row = "", False, False, False, False
+        frame.operator, frame.negated, frame.is_complex = "", False, False
+        frame.has_query, frame.is_row = False, False
 
     def _give_roles(self, frame: Frame, values: list[Value], columns: list[str], own: list[str]) -> None:
         for number, value in enumerate(values):
