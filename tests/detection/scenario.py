@@ -13,7 +13,8 @@ An expectation is one line, `RULE KEY=VALUE...`:
 - `fix` (the rest of the line) is what the cure has to mention, and `not` what it must not; spaces do not matter;
 - alternatives are separated by `|`, `-` means that it is not looked at.
 
-A line `shown` alone: findings that do not fail are allowed, and nothing else is. An empty section, or none: no finding at all.
+A line `shown` alone: findings that do not fail are allowed, and nothing else is.
+An empty section, or none: no finding at all.
 
 A cure is one line, `MARK: OLD -> NEW`, applied to the marked line, or `MARK: SELECT` alone: there the loader option
 that the finding's fix prints is added to `SELECT` with `.options(...)`.
@@ -168,7 +169,8 @@ def _test_of_run(source: str) -> str:
 
 
 def _marks(path: str, source: str) -> list[tuple[str, Mark]]:
-    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
+    functions = [node for node in ast.walk(ast.parse(source)) if isinstance(node, kinds)]
     result = []
     for number, line in enumerate(source.split("\n"), 1):
         for mark in re.findall(r"# <- (\w+)", line):

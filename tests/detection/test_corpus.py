@@ -22,9 +22,12 @@ from .witness import Witness
 pytest_plugins = ["pytester"]
 
 # A run inside a run forgets the modules that it imported first: what does not survive that is imported here.
-SHARED = ("aiosqlite", "anyio", "fastapi.testclient", "flask", "httpx", "hypothesis", "jinja2", "pydantic", "pytest_asyncio")
-SHARED += ("sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio", "sqlalchemy.ext.associationproxy")
-SHARED += ("sqlalchemy.ext.hybrid", "sqlalchemy.orm", PLUGIN := "pytest_querybudget.plugin")
+PLUGIN = "pytest_querybudget.plugin"
+SHARED = (
+    *("aiosqlite", "anyio", "fastapi.testclient", "flask", "httpx", "hypothesis", "jinja2", "pydantic"),
+    *("pytest_asyncio", "sqlalchemy.dialects.sqlite.aiosqlite", "sqlalchemy.ext.asyncio", "sqlalchemy.orm"),
+    *("sqlalchemy.ext.associationproxy", "sqlalchemy.ext.hybrid", PLUGIN),
+)
 for module in SHARED:
     if module != PLUGIN or importlib.util.find_spec(PLUGIN):
         importlib.import_module(module)
