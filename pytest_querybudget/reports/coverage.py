@@ -36,10 +36,10 @@ class CoverageFormat:
         with TemporaryDirectory(prefix="querybudget-") as folder:
             path = Path(folder) / "data"
             data = CoverageData(basename=str(path))
+            data.add_lines({})  # a run without statements gives a file too
             for test in sorted(report.tests, key=lambda each: each.nodeid):
                 data.set_context(well_formed(test.nodeid))
                 data.add_lines(self._lines(test))
-            data.touch_files(())
             data.close()
             yield path.read_bytes()
 

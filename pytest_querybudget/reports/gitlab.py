@@ -11,10 +11,10 @@ from typing import Any
 from pytest_querybudget.reports import digest, repository
 from pytest_querybudget.reports.digest import FindingGroup
 from pytest_querybudget.reports.document import Report
-from pytest_querybudget.reports.text import one_line, plural, shorten
+from pytest_querybudget.reports.text import brief, one_line, plural
 
 _SEVERITIES = MappingProxyType({"error": "major", "warning": "minor", "note": "info"})
-_LONGEST_TEXT = 2_000
+_LONGEST_TEXT = 1_000
 
 
 class GitlabFormat:
@@ -49,9 +49,9 @@ class GitlabFormat:
 def _description(group: FindingGroup) -> str:
     # The widget shows plain text on one line.
     finding = group.finding
-    said = [one_line(finding.message)]
+    said = [brief(finding.message, _LONGEST_TEXT)]
     if finding.fix:
-        said.append(f"to mend it: {one_line(finding.fix)}")
+        said.append(f"to mend it: {brief(finding.fix, _LONGEST_TEXT)}")
     if finding.allowed:
-        said.append(f"allowed: {one_line(finding.allowed.reason)}")
-    return shorten(f"{'; '.join(said)} ({plural(len(group.tests), 'test')})", _LONGEST_TEXT)
+        said.append(f"allowed: {brief(finding.allowed.reason, _LONGEST_TEXT)}")
+    return f"{'; '.join(said)} ({plural(len(group.tests), 'test')})"

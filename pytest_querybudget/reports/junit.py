@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_querybudget.reports import digest
 from pytest_querybudget.reports.document import FindingEntry, TestEntry
-from pytest_querybudget.reports.text import one_line, shorten
+from pytest_querybudget.reports.text import brief
 
 _LONGEST_TEXT = 1_000
 
@@ -32,4 +32,4 @@ def properties(test: TestEntry) -> list[tuple[str, str]]:
 def _say(finding: FindingEntry) -> str:
     place = f" at {finding.location}" if finding.location else ""
     state = "failed" if finding.failed else "allowed" if finding.allowed else "reported"
-    return shorten(one_line(f"{finding.rule} ({state}): {finding.message}{place}"), _LONGEST_TEXT)
+    return brief(f"{finding.rule} ({state}): {finding.message}{place}", _LONGEST_TEXT)

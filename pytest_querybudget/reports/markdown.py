@@ -9,7 +9,7 @@ from itertools import islice
 from pytest_querybudget.reports import digest
 from pytest_querybudget.reports.digest import FindingGroup
 from pytest_querybudget.reports.document import Report, TestEntry
-from pytest_querybudget.reports.text import duration, one_line, plural, printable, shorten
+from pytest_querybudget.reports.text import brief, duration, one_line, plural, printable, shorten
 
 # A comment on GitHub takes 65,536 characters; GitLab and job summaries take more.
 COMMENT = 60_000
@@ -81,7 +81,7 @@ def _overview(groups: tuple[FindingGroup, ...]) -> str:
             _ICONS[group.level],
             code(group.finding.rule),
             code(str(group.location)) if group.finding.location else "",
-            escape(shorten(one_line(group.finding.message), _LONGEST_CELL)),
+            escape(brief(group.finding.message, _LONGEST_CELL)),
             f"{len(group.tests):,}",
         )
         for group in groups
@@ -94,7 +94,7 @@ def _busiest(tests: Iterable[TestEntry]) -> str:
     sending.sort(key=lambda test: (-digest.queries(test), test.nodeid))
     rows = (
         (
-            code(shorten(one_line(test.nodeid), _LONGEST_CELL)),
+            code(brief(test.nodeid, _LONGEST_CELL)),
             f"{digest.queries(test):,}",
             duration(digest.db_time(test)),
             ", ".join(f"{code(rule)} {each.actual:,g} of {each.limit:,g}" for rule, each in sorted(test.budget.items())),
@@ -111,7 +111,7 @@ def _routes(tests: Iterable[TestEntry]) -> str:
             routes.setdefault(route, []).append(number)
     ordered = sorted(routes.items(), key=lambda each: (-max(each[1]), each[0]))
     rows = (
-        (code(shorten(one_line(route), _LONGEST_CELL)), f"{max(numbers):,}", f"{len(numbers):,}")
+        (code(brief(route, _LONGEST_CELL)), f"{max(numbers):,}", f"{len(numbers):,}")
         for route, numbers in ordered
     )
     return _table("Routes", ("Route", "Most queries in a test", "Tests"), rows, len(ordered), right=(1, 2))
@@ -121,8 +121,8 @@ def _problems(report: Report) -> str:
     if not report.problems:
         return ""
     lines = [
-        f"- {escape(shorten(one_line(each.text), _LONGEST_CELL))}"
-        f"{f' — {code(shorten(one_line(each.nodeid), _LONGEST_CELL))}' if each.nodeid else ''}"
+        f"- {escape(brief(each.text, _LONGEST_CELL))}"
+        f"{f' — {code(brief(each.nodeid, _LONGEST_CELL))}' if each.nodeid else ''}"
         for each in report.problems[:_PROBLEMS]
     ]
     if len(report.problems) > _PROBLEMS:
@@ -135,16 +135,16 @@ def _detail(group: FindingGroup) -> str:
     parts = [
         f"\n<details><summary>{_ICONS[group.level]} {html_code(finding.rule)} at {html_code(str(group.location))}, "
         f"{plural(len(group.tests), 'test')}</summary>\n",
-        f"{escape(shorten(one_line(finding.message), _LONGEST_BLOCK))}\n",
+        f"{escape(brief(finding.message, _LONGEST_BLOCK))}\n",
     ]
     if finding.origin:
         parts.append(f"The rows come from {code(str(finding.origin))}.\n")
-    parts.append(fence(shorten(one_line(finding.sql), _LONGEST_BLOCK), "sql"))
+    parts.append(fence(brief(finding.sql, _LONGEST_BLOCK), "sql"))
     if finding.fix:
         parts.append("To mend it:\n")
-        parts.append(fence(shorten(printable(finding.fix), _LONGEST_BLOCK)))
+        parts.append(fence(printable(shorten(finding.fix, _LONGEST_BLOCK))))
     if finding.proof:
-        said = shorten(one_line(finding.proof.text), _LONGEST_BLOCK)
+        said = brief(finding.proof.text, _LONGEST_BLOCK)
         parts.append(f"**{escape(finding.proof.verdict.capitalize())}:** {escape(said)}\n")
     parts.append("</details>\n")
     return "\n".join(parts)

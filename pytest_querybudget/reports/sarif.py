@@ -15,7 +15,7 @@ from pytest_querybudget.reports.text import one_line, plural, printable, shorten
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 _MOST_TESTS = 100
 _LONGEST_SQL = 4_000
-_LONGEST_TEXT = 8_000
+_LONGEST_TEXT = 2_000
 
 
 class SarifFormat:
@@ -56,7 +56,7 @@ class SarifFormat:
             "partialFingerprints": {"querybudgetIdentity/v1": finding.identity},
             "properties": {
                 "count": finding.count,
-                "sql": shorten(printable(finding.sql), _LONGEST_SQL),
+                "sql": printable(shorten(finding.sql, _LONGEST_SQL)),
                 "tables": [one_line(each) for each in finding.tables],
                 "tests": [one_line(each) for each in group.tests[:_MOST_TESTS]],
                 "testCount": len(group.tests),
@@ -100,13 +100,17 @@ def _rule(rule: str) -> dict[str, Any]:
 
 def _message(group: FindingGroup) -> str:
     finding = group.finding
-    lines = [printable(finding.message)]
+    lines = [_text(finding.message)]
     if finding.fix:
-        lines.append(f"To mend it: {printable(finding.fix)}")
+        lines.append(f"To mend it: {_text(finding.fix)}")
     if finding.proof:
-        lines.append(f"{finding.proof.verdict.capitalize()}: {printable(finding.proof.text)}")
+        lines.append(f"{finding.proof.verdict.capitalize()}: {_text(finding.proof.text)}")
     lines.append(f"Seen in {plural(len(group.tests), 'test')}.")
-    return shorten("\n".join(lines), _LONGEST_TEXT)
+    return "\n".join(lines)
+
+
+def _text(text: str) -> str:
+    return printable(shorten(text, _LONGEST_TEXT))
 
 
 def _dump(plain: Any) -> str:

@@ -70,3 +70,8 @@ def shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit].rstrip()} … [{len(text) - limit:,} more characters]"
+
+
+def brief(text: str, limit: int) -> str:
+    """One line of about `limit` characters; cut first, so that a statement of a megabyte costs nothing."""
+    return one_line(shorten(text, limit))

@@ -130,6 +130,8 @@ class _Packer:
             "level": group.level,
             "allowed": _plain(finding.allowed),
             "count": finding.count,
+            "phase": visible(finding.phase),
+            "own": finding.declared_only,
             "total": group.total,
             "message": _cut(finding.message),
             "sql": self._text(finding.sql),

@@ -10,6 +10,8 @@ function findingDetails(finding) {
       facts([
         ["Where", place(finding.place)],
         ["Rows come from", finding.origin ? place(finding.origin) : null],
+        ["Phase", finding.phase === "call" ? null : `${finding.phase}: it may belong to a fixture of many tests`],
+        ["Whose", finding.own ? "the test function's own lines: it fails only where the rule is declared on the test" : null],
         ["Relationship", finding.relationship ? h("code", null, finding.relationship) : null],
         ["Tables", finding.tables.length ? finding.tables.join(", ") : null],
         ["Statements", finding.tests.length > 1 ? `${number(finding.count)} in one test, ${number(finding.total)} in all` : number(finding.count)],

@@ -109,14 +109,16 @@ function longList(items, render, { first = 30, tag = "ul", name = "plain" } = {}
 function plan(text) {
   const root = { line: "", indent: -1, children: [] };
   const path = [root];
+  let deepest = 0;
   for (const line of text.split("\n").filter((each) => each.trim())) {
     const node = { line: line.trim(), indent: line.search(/\S/), children: [] };
     while (path[path.length - 1].indent >= node.indent) path.pop();
     path[path.length - 1].children.push(node);
     path.push(node);
+    deepest = Math.max(deepest, path.length);
   }
   // A plan that is hundreds of steps deep stays text.
-  if (path.length > 60) return h("pre", { class: "plan", tabindex: "0" }, text);
+  if (deepest > 60) return h("pre", { class: "plan", tabindex: "0" }, text);
   return h("div", { class: "plan tree", tabindex: "0" }, steps(root.children));
 }
 

@@ -1,0 +1,81 @@
+"""Words, figures and hostile characters."""
+
+from __future__ import annotations
+
+import pytest
+
+from pytest_querybudget.reports.text import duration, one_line, plural, printable, shorten, visible, well_formed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((1, "query"), "1 query"),
+        ((0, "query"), "0 queries"),
+        ((1200, "test"), "1,200 tests"),
+        ((2, "day"), "2 days"),
+        ((2, "index", "indexes"), "2 indexes"),
+    ],
+)
+def test_plural(arguments: tuple[int, str], said: str) -> None:
+    """One thing is one, others are many."""
+    assert plural(*arguments) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 µs"), (0.00034, "340 µs"), (0.0009996, "1.0 ms"), (0.0125, "12.5 ms"), (0.09996, "100 ms"),
+        (0.34, "340 ms"), (0.9996, "1.00 s"), (3.2, "3.20 s"), (600, "600.00 s"),
+    ],
+)  # fmt: skip
+def test_duration(seconds: float, said: str) -> None:
+    """The unit is the one in which the figure is short."""
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("\x1b[31mred", "\\x1b[31mred"),
+        ("bell\x07 nul\x00 c1\x9b", "bell\\x07 nul\\x00 c1\\x9b"),
+        ("\u202eabc\u2066 \u2028", "\\u202eabc\\u2066 \\u2028"),
+        ("a\r\nb\rc\td", "a\nb\\x0dc\td"),
+        ("\ud800 \udfff \ud83d\udc0d", "\ufffd \ufffd \U0001f40d"),
+        ("naïve ✓ 漢字 \U0001f40d", "naïve ✓ 漢字 \U0001f40d"),
+    ],
+)
+def test_visible(text: str, said: str) -> None:
+    """What would act is shown; what is only foreign stays."""
+    assert visible(text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("::error::x", "\\x3a:error::x"),
+        ("a\n  ::error::x", "a\n  \\x3a:error::x"),
+        ("##[error]x a##[group]", "\\x23#[error]x a\\x23#[group]"),
+        ("SELECT a::text, tests/a.py::test", "SELECT a::text, tests/a.py::test"),
+    ],
+)
+def test_printable_is_no_command(text: str, said: str) -> None:
+    """A CI runner that reads along finds nothing to obey; a cast within a line stays."""
+    assert printable(text) == said
+
+
+def test_one_line() -> None:
+    """All white space becomes one space."""
+    assert one_line("  SELECT a\n  FROM b\u2028\t") == "SELECT a FROM b"
+
+
+def test_shorten_says_what_is_missing() -> None:
+    """A text is cut visibly, or not at all."""
+    assert shorten("abc", 3) == "abc"
+    assert shorten("x" * 1_000_000, 10) == f"{'x' * 10} … [999,990 more characters]"
+
+
+def test_well_formed_leaves_good_text_alone() -> None:
+    """The same object comes back."""
+    text = "SELECT 1"
+    assert well_formed(text) is text
