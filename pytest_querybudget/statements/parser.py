@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pytest_querybudget.statements.frames import Frame
 from pytest_querybudget.statements.lexer import KEYWORD, LITERAL, NAME, OP, Token
 from pytest_querybudget.statements.names import ValueNames
-from pytest_querybudget.statements.normal import render
+from pytest_querybudget.statements.outputs import read_output
 from pytest_querybudget.statements.scopes import (
     MAX_BINDS,
-    Comparison,
     Output,
     Query,
     Source,
@@ -31,32 +31,6 @@ _CALLED = frozenset(("CAST", "LEFT", "RIGHT", "REPLACE", "IF", "ANY", "SOME", "A
 _PLAIN_SIGNS = frozenset((".", "::", "[", "]", ";"))
 # A name after one of these is a type, a label or a collation.
 _BEFORE_NO_COLUMN = frozenset(((OP, "::"), (KEYWORD, "AS"), (KEYWORD, "COLLATE")))
-
-
-@dataclass(slots=True)
-class Frame:
-    """One level of parentheses: the query it belongs to and the comparison that is being read in it."""
-
-    query: Query
-    purpose: str  # "query", "group", "names", "row", "tables"
-    clause: str
-    left: list[str] = field(default_factory=list)
-    right: list[str] = field(default_factory=list)
-    left_values: list[Value] = field(default_factory=list)
-    right_values: list[Value] = field(default_factory=list)
-    operator: str = ""
-    role: str = "other"
-    negated: bool = False
-    # Whether more than plain columns and values are compared, whether with a subquery, whether row by row.
-    is_complex: bool = False
-    has_query: bool = False
-    is_row: bool = False
-    cases: int = 0
-    has_or: bool = False
-    found: list[Comparison] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    index: int = 0
-    is_function: bool = False
 
 
 @dataclass(slots=True)
@@ -112,7 +86,7 @@ class Parser:
         elif word == "NOT":
             frame.negated = True
         elif word in _BREAKS:
-            self._flush(frame)
+            frame.flush()
             frame.cases += (word == "CASE") - (word == "END")
         elif word in VOLATILE_WORDS:
             self.volatile = True
@@ -183,15 +157,15 @@ class Parser:
 
     def _from_word(self, frame: Frame, index: int, word: str) -> None:
         if word in _JOINS:
-            self._finish(frame)
+            frame.finish()
             frame.clause, self.expect = "from", "table"
             before = (self._word(index - 1), self._word(index - 2))
             self.join = next((_OUTER[each] for each in before if each in _OUTER), "inner")
         elif word == "ON" and frame.clause in ("from", "on"):
-            self._flush(frame)
+            frame.flush()
             frame.clause, self.expect = "on", ""
         elif word == "USING":
-            self._flush(frame)
+            frame.flush()
             is_merge = frame.query.kind in ("delete", "merge") and self._text(index + 1) != "("
             frame.clause, self.expect = ("from", "table") if is_merge or frame.clause == "" else ("using", "")
             self.join = "inner"
@@ -225,7 +199,7 @@ class Parser:
     def _enter(self, frame: Frame, index: int, clause: str) -> None:
         if frame.clause == "select":
             self._end_item(frame, index)
-        self._finish(frame)
+        frame.finish()
         frame.clause, self.expect = clause, ""
 
     def _start_from(self, frame: Frame, index: int) -> None:
@@ -270,7 +244,7 @@ class Parser:
 
     def _back_to_write(self, frame: Frame) -> None:
         """After INSERT ... SELECT the words that follow belong to the INSERT again."""
-        self._finish(frame)
+        frame.finish()
         query = frame.query
         while query.kind == "select" and query.parent is not None and query.parent.kind != "":
             query = query.parent
@@ -441,7 +415,7 @@ class Parser:
         if frame.purpose == "query":
             self._enter(frame, index, "")
         elif frame.operator or frame.purpose != "group":
-            self._finish(frame)
+            frame.finish()
         self.frames.pop()
         if not self.frames:
             return
@@ -454,7 +428,7 @@ class Parser:
             outer.clause = "from"
             self.expect = ""
         else:
-            self._merge(outer, frame)
+            outer.merge(frame)
 
     def _close_query(self, outer: Frame, query: Query) -> None:
         self.item, self.last, _, self.join, self.cte = self.saved.pop()
@@ -479,19 +453,6 @@ class Parser:
         elif outer.clause == "from" and self.last is not None:
             self.last.renamed = frame.names
 
-    def _merge(self, outer: Frame, frame: Frame) -> None:
-        """A group without a comparison of its own is a part of the comparison around it: `lower(t.a) = x`."""
-        side, values = (outer.right, outer.right_values) if outer.operator else (outer.left, outer.left_values)
-        side.extend(frame.left)
-        values.extend(frame.left_values)
-        outer.is_complex = outer.is_complex or frame.is_complex or frame.is_function
-        is_row = not frame.is_function and frame.index > 0 and len(frame.left) == frame.index + 1
-        outer.is_row = outer.is_row or is_row
-        if frame.has_or or frame.is_function or outer.negated or outer.cases:
-            for each in frame.found:
-                each.certain = False
-        outer.found.extend(frame.found)
-
     def _comma(self, frame: Frame, index: int) -> None:
         if frame.purpose == "row":
             frame.index += 1
@@ -499,13 +460,13 @@ class Parser:
             clause = frame.clause
             if clause == "select":
                 self._end_item(frame, index)
-                self._flush(frame)
+                frame.flush()
                 self.item = index + 1
             elif clause in ("from", "on", "using", "hint"):
-                self._finish(frame)
+                frame.finish()
                 frame.clause, self.expect, self.join = "from", "table", "cross"
             elif clause == "set":
-                self._flush(frame)
+                frame.flush()
                 frame.names = []
                 frame.index = 0
             elif clause == "ctes":
@@ -513,17 +474,17 @@ class Parser:
             elif clause == "limit" and self.values and self.values[-1].role == "limit":
                 self.values[-1].role = "offset"
             else:
-                self._flush(frame)
+                frame.flush()
         else:
             frame.index += 1
             if frame.operator:
-                self._flush(frame)
+                frame.flush()
 
     def _operator(self, frame: Frame, text: str, index: int) -> None:
         if frame.purpose == "names" or (frame.clause == "set" and frame.purpose == "query"):
             return
         if frame.operator:
-            self._flush(frame)
+            frame.flush()
         role, following = ROLES[text], self._text(index + 1).upper()
         if role == "equal" and following in ("ANY", "SOME"):
             role = "in"
@@ -539,7 +500,7 @@ class Parser:
             return
         if word == "OR":
             frame.has_or = True
-        self._flush(frame)
+        frame.flush()
 
     # Values and comparisons --------------------------------------------------------------------------------------
 
@@ -577,79 +538,15 @@ class Parser:
             if len(self.frames) and self.frames[-1] is not base and not self.frames[-1].is_function:
                 base.index += 1
 
-    def _flush(self, frame: Frame) -> None:
-        """A comparison is complete: give its values their role and their column."""
-        if frame.operator:
-            self._give_roles(frame, frame.right_values, frame.left, frame.right)
-            self._give_roles(frame, frame.left_values, frame.right, frame.left)
-            if frame.role == "equal" and (frame.left or frame.right):
-                self._remember(frame)
-        frame.left, frame.right, frame.left_values, frame.right_values = [], [], [], []
-        frame.operator, frame.negated, frame.is_complex = "", False, False
-        frame.has_query, frame.is_row = False, False
-
-    def _give_roles(self, frame: Frame, values: list[Value], columns: list[str], own: list[str]) -> None:
-        for number, value in enumerate(values):
-            if columns:
-                value.role, value.path = frame.role, columns[number % len(columns) if frame.is_row else 0]
-            elif not own:
-                value.role = frame.role
-
-    def _remember(self, frame: Frame) -> None:
-        has_value = bool(frame.left_values or frame.right_values or frame.has_query)
-        certain = not (frame.cases or frame.negated or frame.is_complex)
-        join = len(frame.query.sources) - 1 if frame.clause == "on" else -1
-        frame.found.append(Comparison(frame.role, frame.left, frame.right, has_value, certain, join))
-
-    def _finish(self, frame: Frame) -> None:
-        """A clause or a parenthesis ends: an OR in it makes each comparison uncertain."""
-        self._flush(frame)
-        if frame.has_or:
-            for each in frame.found:
-                each.certain = False
-        if frame.purpose in ("query", "tables"):
-            if frame.clause in ("where", "on"):
-                frame.query.comparisons.extend(frame.found)
-            frame.found, frame.has_or = [], False
-
     def _end_item(self, frame: Frame, end: int) -> None:
         """One column of a select list has been read: tokens from `item` up to `end`."""
         start, query = self.item, frame.query
         if not 0 <= start < end:
             return
         self.item = -1
-        output = self._output(start, end)
+        output = read_output(self.tokens, start, end)
         if query.first is None:
             query.outputs.append(output)
-
-    def _output(self, start: int, end: int) -> Output:
-        tokens = self.tokens
-        start = self._after_distinct_on(start, end)
-        kind, text = tokens[start]
-        label = ""
-        if end - start > 1 and tokens[end - 1][0] == NAME:
-            if tokens[end - 2] == (KEYWORD, "AS") or tokens[end - 2][0] != OP or tokens[end - 2][1] == ")":
-                label = split_path(tokens[end - 1][1])[-1]
-                end -= 2 if tokens[end - 2] == (KEYWORD, "AS") else 1
-        if kind == NAME and end - start == 1:
-            return Output(text, label or split_path(text)[-1])
-        if end - start == 1 and text == "*":
-            return Output(None, "*")
-        return Output(None, label or self._expression(start, end))
-
-    def _after_distinct_on(self, start: int, end: int) -> int:
-        """PostgreSQL's DISTINCT ON (...) stands before the first column."""
-        if self.tokens[start] != (KEYWORD, "ON"):
-            return start
-        depth = 0
-        for index in range(start + 1, end - 1):
-            depth += (self.tokens[index] == (OP, "(")) - (self.tokens[index] == (OP, ")"))
-            if not depth:
-                return index + 1
-        return start
-
-    def _expression(self, start: int, end: int) -> str:
-        return render(self.tokens[start:end]) if end - start < 40 else "?"
 
     # Looking around ----------------------------------------------------------------------------------------------
 

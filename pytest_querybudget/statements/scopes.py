@@ -107,7 +107,7 @@ def split_path(path: str) -> list[str]:
     position = 0
     while position < len(path):
         quote = path[position]
-        if quote in "\"`[":
+        if quote in '"`[':
             closing = "]" if quote == "[" else quote
             end = path.find(closing, position + 1)
             while quote != "[" and path[end + 1 : end + 2] == closing:

@@ -263,7 +263,10 @@ def test_upsert_is_an_insert() -> None:
     assert roles(shape) == [("t.id", "value"), ("t.a", "value"), ("t.a", "value"), ("t.b", "equal")]
 
 
-@pytest.mark.parametrize("broken", [None, object(), type("Compiled", (), {"string": "SELECT 1 FROM t", "dialect": 7})()])
+BARE = type("Compiled", (), {"string": "SELECT 1 FROM t", "dialect": 7})
+
+
+@pytest.mark.parametrize("broken", [None, object(), BARE()])
 def test_anything_else_is_read_as_far_as_it_goes(broken: object) -> None:
     """A compiled statement without a statement, or none at all."""
     assert isinstance(from_compiled(broken), Shape)
