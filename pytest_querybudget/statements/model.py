@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 class Bind:
     """One bound parameter or literal of a statement, and what it is for.
 
-    `name` is the key in an execution's `compiled_parameters`; for a positional placeholder of a text its index
+    `name` is the key in an execution's `compiled_parameters`, where a list after IN stands as `name_1`, `name_2` and
+    so on; for a positional placeholder of a text its index
     among the driver's parameters, for a literal its index in `literals(sql)` (then `literal` is true).
     `column` is `"table.column"` with the real table; a text's column that cannot be placed stays as it is written.
     `role` is `"equal"`, `"in"`, `"range"`, `"like"`, `"limit"`, `"offset"`, `"value"` (INSERT, SET) or `"other"`.
