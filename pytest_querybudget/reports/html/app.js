@@ -25,7 +25,7 @@ class App {
     this.help = this.helpDialog();
     this.tabs = h("div", { role: "tablist", class: "tabs", "aria-label": "Lists", onkeydown: (event) => this.tabKey(event) },
       this.views.map((view) => this.tab(view)));
-    this.main = h("main", { id: "panel", role: "tabpanel", tabindex: "-1" });
+    this.main = h("div", { id: "panel", role: "tabpanel" });
     this.aside = h("aside", { class: "details", tabindex: "-1", hidden: true });
     const versions = [["Python", tool.python], ["pytest", tool.pytest], ["SQLAlchemy", tool.sqlalchemy]].filter(([, version]) => version);
     replace(this.root,
@@ -35,7 +35,7 @@ class App {
         h("div", { class: "tools" }, help, this.theme)),
       totals(this.report),
       h("div", { class: "bar-top" }, this.tabs, h("div", { class: "searching" }, this.search, h("kbd", { "aria-hidden": "true" }, "/"))),
-      h("div", { class: "columns" }, this.main, this.aside), this.help);
+      h("div", { class: "columns" }, h("main", null, this.main), this.aside), this.help);
     this.nameTheme();
   }
 
