@@ -19,7 +19,7 @@ SUMMARY_BYTES = 1024 * 1024
 _LONGEST_TEXT = 2_000
 
 
-def annotations(report: Report, prefix: PurePosixPath = PurePosixPath()) -> Iterator[str]:
+def annotate(report: Report, prefix: PurePosixPath) -> Iterator[str]:
     """Yield one workflow command a finding: errors for what fails a test, warnings for what is reported.
 
     What is allowed is left out. Errors and warnings are limited to what GitHub shows; when there are more findings

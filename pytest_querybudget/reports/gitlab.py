@@ -22,7 +22,7 @@ class GitlabFormat:
 
     name = "gitlab"
 
-    def __init__(self, prefix: PurePosixPath = PurePosixPath()) -> None:
+    def __init__(self, prefix: PurePosixPath) -> None:
         self._prefix = prefix
 
     def render(self, report: Report) -> Iterator[str]:

@@ -97,7 +97,9 @@ def _busiest(tests: Iterable[TestEntry]) -> str:
             code(brief(test.nodeid, _LONGEST_CELL)),
             f"{digest.queries(test):,}",
             duration(digest.db_time(test)),
-            ", ".join(f"{code(rule)} {each.actual:,g} of {each.limit:,g}" for rule, each in sorted(test.budget.items())),
+            ", ".join(
+                f"{code(rule)} {each.actual:,g} of {each.limit:,g}" for rule, each in sorted(test.budget.items())
+            ),
         )
         for test in sending
     )
@@ -110,10 +112,7 @@ def _routes(tests: Iterable[TestEntry]) -> str:
         for route, number in test.routes.items():
             routes.setdefault(route, []).append(number)
     ordered = sorted(routes.items(), key=lambda each: (-max(each[1]), each[0]))
-    rows = (
-        (code(brief(route, _LONGEST_CELL)), f"{max(numbers):,}", f"{len(numbers):,}")
-        for route, numbers in ordered
-    )
+    rows = ((code(brief(route, _LONGEST_CELL)), f"{max(numbers):,}", f"{len(numbers):,}") for route, numbers in ordered)
     return _table("Routes", ("Route", "Most queries in a test", "Tests"), rows, len(ordered), right=(1, 2))
 
 

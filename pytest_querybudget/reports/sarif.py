@@ -26,7 +26,7 @@ class SarifFormat:
 
     name = "sarif"
 
-    def __init__(self, prefix: PurePosixPath = PurePosixPath()) -> None:
+    def __init__(self, prefix: PurePosixPath) -> None:
         self._prefix = prefix
 
     def render(self, report: Report) -> Iterator[str]:

@@ -6,7 +6,9 @@ import re
 
 # C0 and C1 controls, the line separators that JavaScript and terminals know, and the marks that reorder
 # what a person reads: SQL is the application's text, and may hold any of them.
-_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]")
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
+)
 _BREAKS = re.compile(r"\s+")
 # What a GitHub runner takes for a command when it stands in the output of a step.
 _COMMAND = re.compile(r"(?m)^([ \t]*):(?=:)|#(?=#\[)")
@@ -40,7 +42,7 @@ def well_formed(text: str) -> str:
 
 
 def visible(text: str) -> str:
-    """Show what would act on a terminal or a reader instead of letting it: ESC becomes `\\x1b`.
+    r"""Show what would act on a terminal or a reader instead of letting it: ESC becomes `\x1b`.
 
     Newlines and tabs stay; lone surrogates become U+FFFD.
     """
@@ -48,16 +50,16 @@ def visible(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """Make text visible, and harmless where a CI runner reads along.
+    r"""Make text visible, and harmless where a CI runner reads along.
 
-    What it would obey (`::error` on a new line, `##[error]`) is shown as `\\x3a:error` and `\\x23#[error]`.
+    What it would obey (`::error` on a new line, `##[error]`) is shown as `\x3a:error` and `\x23#[error]`.
     """
     return _COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", visible(text))
 
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"  # noqa: PLR2004 - where \x ends
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def one_line(text: str) -> str:

@@ -53,9 +53,7 @@ def write(report: Report, report_format: Format, path: Path) -> str:
         else:
             size = _replace(goal, _encoded(report_format, report))
     except OSError as error:
-        raise ReportError(
-            f"{path}: cannot write the {report_format.name} report: {error.strerror or error}"
-        ) from error
+        raise ReportError(f"{path}: cannot write the {report_format.name} report: {error.strerror or error}") from error
     return f"{report_format.name} report: {path} ({_size(size)})"
 
 

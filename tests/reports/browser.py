@@ -11,7 +11,10 @@ import pytest
 
 
 def start(profile: Path) -> Any:
-    """Start Chromium, or skip with the reason; QUERYBUDGET_CHROMIUM and QUERYBUDGET_CHROMEDRIVER may name the programs."""
+    """Start Chromium, or skip with the reason.
+
+    QUERYBUDGET_CHROMIUM and QUERYBUDGET_CHROMEDRIVER may name the programs.
+    """
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
     browser = os.environ.get("QUERYBUDGET_CHROMIUM") or _program("chromium", "chromium-browser", "google-chrome")
     driver = os.environ.get("QUERYBUDGET_CHROMEDRIVER") or _program("chromedriver")

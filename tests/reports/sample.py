@@ -23,7 +23,7 @@ ESC = "\x1b"
 
 HOSTILE_SQL = (
     # closes every container that a format may put it into
-    "SELECT '</script><script>document.title=\"owned\"</script>' -- <!-- <img src=x onerror=\"document.title='owned'\">",
+    "SELECT '</script><script>document.title=`owned`</script>' -- <!-- <img src=x onerror=\"document.title='owned'\">",
     # a workflow command on a line of its own, and one in the runner's older syntax
     "SELECT 1\n::error file=app/x.py,line=1::owned\r\n::set-output name=x::y\n##[error]owned",
     # terminal: clear the screen, change the title, recolour, a C1 control
@@ -116,7 +116,7 @@ LOOP = FindingEntry(
     allowed=Allowance(reason="the importer is rewritten in spring", source="marker", until="2027-03-31"),
     message="200 single-row INSERTs into contact in a loop", sql=WRITE.sql, tables=("contact",), relationship=None,
     location=SAVE, origin=None, chain=(SAVE,),
-    fix="session.execute(insert(Contact), [{\"name\": ..., \"email\": ...} for row in rows])",
+    fix='session.execute(insert(Contact), [{"name": ..., "email": ...} for row in rows])',
 )  # fmt: skip
 SCAN = FindingEntry(
     rule="no_full_scans", identity="c0ffee0000000001", failed=False, allowed=None, count=1,
@@ -160,7 +160,7 @@ def report() -> Report:
         _test("tests/test_pure.py::test_skipped", "skipped", (), (), call=PhaseEntry()),
     )  # fmt: skip
     problems = (
-        Problem(slug="stale-allowance", text="allow_queries(\"no_sorts\") silences nothing any more",
+        Problem(slug="stale-allowance", text='allow_queries("no_sorts") silences nothing any more',
                 nodeid="tests/test_reporting.py::test_busiest_customers"),
         Problem(slug="lost-worker", text="worker gw3 was lost: <b>its</b> tests | are \x1b[31mnot here"),
     )  # fmt: skip

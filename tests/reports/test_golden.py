@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
@@ -39,10 +39,11 @@ def test_html_data() -> None:
 
 def test_github_annotations() -> None:
     """One command a line."""
-    check("report.github.txt", "\n".join(github.annotations(short_report())) + "\n")
+    check("report.github.txt", "\n".join(github.annotate(short_report(), PurePosixPath())) + "\n")
 
 
 def test_junit_properties() -> None:
     """Names and values a test."""
-    lines = [f"{number}  {name} = {value}" for number, test in enumerate(report().tests) for name, value in junit.properties(test)]
+    properties = ((number, *each) for number, test in enumerate(report().tests) for each in junit.properties(test))
+    lines = [f"{number}  {name} = {value}" for number, name, value in properties]
     check("report.junit.txt", "\n".join(lines) + "\n")

@@ -43,6 +43,7 @@ class Page(HTMLParser):
 
 
 def page(of: Report) -> str:
+    """Render a report."""
     return "".join(HtmlFormat().render(of))
 
 

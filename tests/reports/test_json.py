@@ -32,6 +32,7 @@ ENTRIES = {
 
 
 def validator() -> Any:
+    """Make a validator of the packaged schema, which is a valid schema itself."""
     jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     return jsonschema.Draft202012Validator(SCHEMA)

@@ -11,7 +11,7 @@ from typing import Any
 from pytest_querybudget.reports import digest, rulebook
 from pytest_querybudget.reports.digest import FindingGroup
 from pytest_querybudget.reports.document import Location, Report, StatementEntry, TestEntry, to_plain
-from pytest_querybudget.reports.text import visible, shorten
+from pytest_querybudget.reports.text import shorten, visible
 
 _LONGEST_TEXT = 20_000
 _NONE = -1
@@ -58,7 +58,12 @@ class _Packer:
             "tests": tests,
             "findings": findings,
             "problems": [
-                [visible(each.slug), visible(each.text), numbers.get(each.nodeid or "", _NONE), each.nodeid and visible(each.nodeid)]
+                [
+                    visible(each.slug),
+                    visible(each.text),
+                    numbers.get(each.nodeid or "", _NONE),
+                    each.nodeid and visible(each.nodeid),
+                ]
                 for each in report.problems
             ],
             "texts": self._texts.packed,
@@ -92,7 +97,10 @@ class _Packer:
         key = (entry.sql, entry.kind, entry.tables, entry.columns, entry.reads, entry.writes, entry.relationship)
         number = self._shapes.number(key)
         if number is None:
-            lists = ([self._text(each) for each in names] for names in (entry.tables, entry.columns, entry.reads, entry.writes))
+            lists = (
+                [self._text(each) for each in names]
+                for names in (entry.tables, entry.columns, entry.reads, entry.writes)
+            )
             packed = [self._text(entry.sql), self._text(entry.kind), *lists, self._text(entry.relationship)]
             number = self._shapes.add(key, packed)
         return number
@@ -115,7 +123,9 @@ class _Packer:
                 for name, each in test.phases.items()
                 if each.queries or each.checkouts or each.rows
             },
-            "budget": [[visible(rule), each.limit, each.actual, visible(each.declared)] for rule, each in test.budget.items()],
+            "budget": [
+                [visible(rule), each.limit, each.actual, visible(each.declared)] for rule, each in test.budget.items()
+            ],
             "statements": [self._statement(each) for each in test.statements],
             "findings": list(dict.fromkeys(by_identity[each.identity] for each in test.findings)),
             "failing": sum(each.failed for each in test.findings),
