@@ -374,3 +374,15 @@ def _literal(text: str) -> str:
     """Python source of a string, in double quotes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
     return f'"{escaped}"'
+
+
+def index_of(advice: Advice, table: str) -> IndexInfo:
+    """The index as the catalog would show it."""
+    ddl = advice.ddl or ""
+    return IndexInfo(
+        name=advice.name or "",
+        table=table,
+        columns=advice.columns,
+        method="gin" if " USING gin " in ddl else "btree",
+        predicate="?" if " WHERE " in ddl else None,
+    )

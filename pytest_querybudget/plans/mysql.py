@@ -49,8 +49,10 @@ from pytest_querybudget.recording.plans import Advice, IndexInfo, Plan, TableInf
 _LOOKS = 3
 _VIEWS = 3
 _SERVING = ("eq", "in", "null", "range", "prefix", "not_null")
-#: A subquery that is kept in a temporary table hides what it is searched by.
-_SWITCHES = "optimizer_switch='materialization=off,semijoin=off'"
+#: A subquery that is kept in a temporary table hides what it is searched by. Where it is filtered itself, it must stay
+#: free to be the one that the join begins with.
+_UNFOLDED = "optimizer_switch='materialization=off'"
+_CORRELATED = "optimizer_switch='materialization=off,semijoin=off'"
 
 
 class MySQLReader:
@@ -218,7 +220,7 @@ class _Session:
         hidden = _hides_tables(first)
         if not (hidden or judged.wanted or _hides_conditions(first)):
             return judged
-        switches = _SWITCHES if _hides_conditions(first) else None
+        switches = _switches(first, judged)
         for _ in range(_LOOKS):
             forced.update(judged.wanted)
             looked = self._look(text, parameters, asked, forced, names, hidden=hidden, switches=switches)
@@ -299,6 +301,14 @@ def _hides_tables(root: Step) -> bool:
 
 def _hides_conditions(root: Step) -> bool:
     return any(step.operation in ("materialized subquery", "materialization") for step in root.walk())
+
+
+def _switches(first: Step, judged: Judged) -> str | None:
+    if not _hides_conditions(first):
+        return None
+    kept = [node for node in judged.root.walk() if node.operation in ("materialized subquery", "materialization")]
+    filtered = any(inner.predicates for node in kept for inner in node.walk())
+    return _UNFOLDED if filtered else _CORRELATED
 
 
 def _serving(judged: Judged, alias: str, indexes: Sequence[IndexInfo]) -> IndexInfo | None:

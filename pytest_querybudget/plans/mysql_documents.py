@@ -22,7 +22,7 @@ _ACCESS: dict[str, Access] = {
 }  # fmt: skip
 _FACTS = {
     "cost_info", "used_columns", "possible_keys", "rowid_filter", "index_merge", "partitions", "ref", "used_key_parts",
-    "key_columns", "ranges", "sort_fields", "hash_condition", "filesort_key", "functions", "range-checked-for-each-record",
+    "key_columns", "ranges", "sort_fields", "hash_condition", "filesort_key", "functions",
 }  # fmt: skip
 _MATERIALIZED = ("materialized", "materialized_from_subquery")
 _LOOKUPS = {"index_lookup": "index", "index_scan": "full_index", "index_range_scan": "index", "multi_range_read": "index"}

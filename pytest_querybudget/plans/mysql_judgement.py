@@ -46,10 +46,10 @@ def judge(root: Step, asked: Asked) -> Judged:
     """Turn the steps of one statement into nodes and sorts."""
     facts_of: dict[int, tuple[tuple[Predicate, ...], Purpose]] = {}
     sorts: list[Sort] = []
+    wanted: dict[str, tuple[IndexInfo, ...]] = {}
     for block in _blocks(root):
         _judge_block(block, asked, facts_of)
-        sorts += _sorts(block, asked, facts_of, outermost=block is root or block in root.steps)
-    wanted: dict[str, tuple[IndexInfo, ...]] = {}
+        sorts += _sorts(block, asked, facts_of, wanted, outermost=block is root or block in root.steps)
     for step in root.walk():
         predicates, purpose = facts_of.get(id(step), ((), "whole"))
         if step.alias and step.access in READS_EVERYTHING and purpose != "whole":
@@ -177,8 +177,14 @@ def _alternatives(predicates: Sequence[Predicate]) -> Iterator[Predicate]:
 
 
 def _sorts(
-    block: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Predicate, ...], Purpose]], *, outermost: bool
+    block: Step,
+    asked: Asked,
+    facts_of: dict[int, tuple[tuple[Predicate, ...], Purpose]],
+    wanted: dict[str, tuple[IndexInfo, ...]],
+    *,
+    outermost: bool,
 ) -> Iterator[Sort]:
+    """Sorts that an index could spare. An index that could already, on a larger table, is put among the `wanted`."""
     steps = list(_tables(block))
     if block.alias is not None or not steps:
         return
@@ -194,6 +200,9 @@ def _sorts(
             continue
         predicates = facts_of.get(id(first), ((), "whole"))[0]
         limited = asked.limited and outermost and not _groups(block)
+        ready = _ready(table, keys, predicates)
+        if ready and limited and first.access == "full" and not predicates:
+            wanted[alias] = ready
         if _could_spare(table, keys, predicates, asked, limited=limited, alias=alias):
             yield Sort(
                 table=_label(table), alias=None if alias == table.name else alias, keys=keys, predicates=predicates, limited=limited
@@ -241,7 +250,7 @@ def _could_spare(
     alias: str,
 ) -> bool:
     """Whether an index that does not exist yet would deliver this order, and the planner would take it for a large table."""
-    fixed = {each.subject.lower() for each in predicates if each.operator in _FIXES and each.is_column and not each.joins}
+    fixed = _fixed(predicates)
     wanted = [key for key in keys if key.subject.lower() not in fixed]
     if not wanted or (not asked.descending and len({key.descending for key in wanted}) > 1):
         return False
@@ -249,11 +258,23 @@ def _could_spare(
         return False
     others = [each for each in predicates if each.subject.lower() not in fixed]
     ranged = [each for each in others if each.operator == "range" and each.subject.lower() == wanted[0].subject.lower()]
-    if len(ranged) < len(others) or any(_delivers(index, fixed, wanted, table) for index in table.indexes):
+    if len(ranged) < len(others) or _ready(table, keys, predicates):
         return False
     if fixed or limited or ranged:
         return True
     return asked.narrow(alias, frozenset(fixed | {key.subject.lower() for key in wanted}))
+
+
+def _ready(table: TableInfo, keys: Sequence[SortKey], predicates: Sequence[Predicate]) -> tuple[IndexInfo, ...]:
+    """Existing indexes that deliver the order."""
+    fixed = _fixed(predicates)
+    pending = [key for key in keys if key.subject.lower() not in fixed]
+    return tuple(index for index in table.indexes if pending and _delivers(index, fixed, pending, table))
+
+
+def _fixed(predicates: Sequence[Predicate]) -> set[str]:
+    """Columns that have one value in all rows that are wanted."""
+    return {each.subject.lower() for each in predicates if each.operator in _FIXES and each.is_column and not each.joins}
 
 
 def _delivers(index: IndexInfo, fixed: set[str], wanted: Sequence[SortKey], table: TableInfo) -> bool:

@@ -63,17 +63,18 @@ def _with_followers(
     problem: Problem, group: Group, chosen: Sequence[Advice], traits: Traits, replan: Replan
 ) -> tuple[list[Advice], Plan | None]:
     """Try a group, and with it what the plan that it leads to still lacks."""
-    tried = list(group)
+    tried, mended = list(group), None
     for _ in range(_ROUNDS):
         after = replan([*chosen, *tried])
-        used = all(each.name in after.indexes_used for each in tried)
-        if used and _is_mended(problem, after):
-            return tried, after
+        if all(each.name in after.indexes_used for each in tried) and _is_mended(problem, after):
+            mended = (list(tried), after)
+        elif mended is not None:
+            break
         further = _followers(after, [*chosen, *tried], traits)
         if not further:
             break
         tried += further
-    return tried, None
+    return mended or (tried, None)
 
 
 def _followers(plan: Plan, tried: Sequence[Advice], traits: Traits) -> list[Advice]:

@@ -8,10 +8,11 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.advice import index_of
 from pytest_querybudget.plans.parser import NotUnderstood, parse_statement
 from pytest_querybudget.plans.reader import CannotPlan, Link
 from pytest_querybudget.recording.plans import Advice, ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
@@ -235,22 +236,10 @@ class _Extended(SchemaCopy):
 
 def _with_advice(table: TableInfo, advice: Sequence[Advice]) -> TableInfo:
     name = f"{table.schema}.{table.name}" if table.schema else table.name
-    added = tuple(
-        IndexInfo(
-            name=each.name or "",
-            table=table.name,
-            columns=each.columns,
-            predicate="?" if " WHERE " in (each.ddl or "") else None,
-        )
-        for each in advice
-        if each.table == name
-    )
+    added = tuple(index_of(each, table.name) for each in advice if each.table == name)
     if not added:
         return table
-    return TableInfo(
-        name=table.name, schema=table.schema, columns=table.columns, indexes=table.indexes + added,
-        foreign_keys=table.foreign_keys,
-    )  # fmt: skip
+    return replace(table, indexes=table.indexes + added)
 
 
 def _columns(parts: Sequence[Any], sql: str | None) -> Iterator[str]:

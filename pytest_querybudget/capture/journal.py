@@ -1,0 +1,180 @@
+"""What is being written while one test runs."""
+
+from __future__ import annotations
+
+import threading
+from bisect import bisect_left
+from time import perf_counter
+from types import CodeType, FrameType
+from typing import Any
+
+from pytest_querybudget.capture.stacks import thread_frames
+from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window
+
+# How many (statement, session, parameters) are remembered in one window to find a repeat.
+MOST_SEEN = 4096
+# How many results are remembered to tell which one brought an instance in.
+MOST_RUNS = 50_000
+
+
+class Runs:
+    """Which result brought in which instances, by the `runid` that SQLAlchemy leaves on them.
+
+    Neighbours with the same origin and path are one entry, so that a loop of lazy loads costs one.
+    """
+
+    __slots__ = ("origins", "starts")
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.origins: list[tuple[Origin | None, tuple[Hop, ...]]] = []
+
+    def add(self, start: int, origin: Origin | None, path: tuple[Hop, ...]) -> None:
+        """Note that results after `start` belong to `origin`, reached along `path`."""
+        if self.origins:
+            last = self.origins[-1]
+            if last[0] is origin and last[1] is path:
+                return
+        self.starts.append(start)
+        self.origins.append((origin, path))
+        if len(self.starts) > MOST_RUNS:
+            del self.starts[: MOST_RUNS // 2], self.origins[: MOST_RUNS // 2]
+
+    def find(self, run: int | None) -> tuple[Origin | None, tuple[Hop, ...]]:
+        """Return the origin and the path of instances that carry `run`."""
+        if run is None:
+            return None, ()
+        index = bisect_left(self.starts, run) - 1
+        return self.origins[index] if index >= 0 else (None, ())
+
+
+class Journal:
+    """The recording of a test in the making: the window it is in, and what repeats are measured against.
+
+    `own` are the code objects of the test function; `thread` is the thread that runs it.
+    """
+
+    def __init__(
+        self, recording: Recording, own: frozenset[CodeType] = frozenset(), phase: str = "setup", *, inner: bool = False
+    ) -> None:
+        self.recording = recording
+        self.own = own
+        # A block inside of a test has statements of its own beside those of the test.
+        self.inner = inner
+        self.latest: dict[Any, Statement] = {}
+        self.thread = threading.get_ident()
+        self.started = perf_counter()
+        self.runs = Runs()
+        self.sequence = 0
+        self.barrier = 0
+        self.seen: dict[Any, tuple[int, Statement]] = {}
+        self.written: dict[Any, int] = {}
+        self.frame: FrameType | None = None
+        self.window: Window = self.open(phase)
+
+    def open(self, phase: str, label: str | None = None) -> Window:
+        """Begin a new window; what follows is judged apart from what came before."""
+        self.window = Window(phase, label, perf_counter() - self.started)
+        self.recording.windows.append(self.window)
+        self.seen = {}
+        self.written = {}
+        self.frame = None
+        return self.window
+
+    def position(self) -> int:
+        """Return the instruction at which the test function stands, -1 when that cannot be seen.
+
+        The test function's frame is held while it runs, and let go with the window.
+        """
+        frame = self.frame
+        if frame is None:
+            if self.window.phase != "call" or not self.own:
+                return -1
+            frame = self.frame = self._find_frame()
+            if frame is None:
+                return -1
+        return frame.f_lasti
+
+    def _find_frame(self) -> FrameType | None:
+        frame = thread_frames(self.thread)
+        while frame is not None:
+            if frame.f_code in self.own:
+                return frame
+            frame = frame.f_back
+        for waiting in self.waiting_frames():
+            for each in waiting:
+                if each.f_code in self.own:
+                    return each
+        return None
+
+    def waiting_frames(self) -> list[list[FrameType]]:
+        """Return what waits while a thread or task of its own runs: stacks, each with the outermost frame first."""
+        waiting = [awaiting_frames(each) for each in running_tasks(None)]
+        if threading.get_ident() != self.thread:
+            frame = thread_frames(self.thread)
+            stack: list[FrameType] = []
+            loop = None
+            while frame is not None:
+                stack.append(frame)
+                if frame.f_code.co_name == "run_forever" and loop is None:
+                    loop = frame.f_locals.get("self")
+                frame = frame.f_back
+            waiting.append(stack[::-1])
+            if loop is not None:
+                waiting += [awaiting_frames(each) for each in running_tasks(loop)]
+        return waiting
+
+    def note_written(self, shape: Any) -> None:
+        """Remember that a shape of statement wrote something just now."""
+        self.written[shape] = self.sequence
+
+    def note_seen(self, key: Any, statement: Statement) -> None:
+        """Remember that a statement ran with these parameters just now, in bounded memory."""
+        seen = self.seen
+        if len(seen) >= MOST_SEEN and key not in seen:
+            del seen[next(iter(seen))]
+        seen[key] = (self.sequence, statement)
+
+    def unchanged_since(self, then: int, shape: Any) -> bool:
+        """Return whether nothing that a shape reads was written, and nothing rolled back, since `then`."""
+        if self.barrier > then:
+            return False
+        if not self.written:
+            return True
+        wanted = {_bare(each) for each in shape.facts.reads}
+        for written, at in self.written.items():
+            if at > then:
+                facts = written.facts
+                if facts.opaque or not wanted.isdisjoint(_bare(each) for each in facts.writes):
+                    return False
+        return True
+
+
+def _bare(table: str) -> str:
+    """Return a table's name without its schema: better one repeat missed than one invented."""
+    return table.rpartition(".")[2].strip('"`[]').lower()
+
+
+def running_tasks(loop: Any) -> list[Any]:
+    """Return the tasks of an event loop (of the one that runs in this thread when `loop` is None), but this one."""
+    import asyncio
+
+    try:
+        tasks = asyncio.all_tasks(loop)
+        current = asyncio.current_task(loop)
+    except RuntimeError:
+        return []
+    return [each for each in tasks if each is not current]
+
+
+def awaiting_frames(task: Any) -> list[FrameType]:
+    """Return the frames of a suspended task, outermost first."""
+    frames = []
+    awaited = task.get_coro()
+    while awaited is not None:
+        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None) or getattr(awaited, "ag_frame", None)
+        if frame is None:
+            break
+        frames.append(frame)
+        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None) or getattr(awaited, "ag_await", None)
+    return frames

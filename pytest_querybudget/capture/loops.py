@@ -1,0 +1,117 @@
+"""Whether an instruction lies in a loop of its own function.
+
+The bytecode says it for every way to write a loop (`for`, `while`, a comprehension, a generator expression) and
+without the source: an instruction is in a loop when control can come back to it.
+"""
+
+from __future__ import annotations
+
+import dis
+from types import CodeType
+
+# `await` and `yield from` poll their awaitable with a jump back; that is waiting, not looping.
+_WAITING = frozenset({"JUMP_BACKWARD_NO_INTERRUPT"})
+_NO_FALLTHROUGH = frozenset(
+    {
+        "JUMP_FORWARD",
+        "JUMP_ABSOLUTE",
+        "JUMP_BACKWARD",
+        "JUMP_BACKWARD_NO_INTERRUPT",
+        "RETURN_VALUE",
+        "RETURN_CONST",
+        "RAISE_VARARGS",
+        "RERAISE",
+    }
+)
+_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+
+
+class Loops:
+    """Remembers, for each code object it was asked about, which instructions lie in a loop."""
+
+    def __init__(self) -> None:
+        self.known: dict[int, tuple[CodeType, frozenset[int]]] = {}
+
+    def contains(self, code: CodeType, instruction: int) -> bool:
+        """Return whether the instruction at this offset of `code` lies in a loop of `code`."""
+        known = self.known.get(id(code))
+        if known is None:
+            known = self.known[id(code)] = code, looping(code)
+        return instruction in known[1]
+
+
+def looping(code: CodeType) -> frozenset[int]:
+    """Return the offsets of the instructions of `code`, and of their caches, from which control can come back.
+
+    Control that comes back only through an exception does not count: that is a retry.
+    """
+    follow: dict[int, list[int]] = {}
+    instructions = list(dis.get_instructions(code))
+    backward = False
+    for index, each in enumerate(instructions):
+        after = follow[each.offset] = []
+        if each.opcode in _JUMPS and each.opname not in _WAITING:
+            after.append(each.argval)
+            backward = backward or each.argval <= each.offset
+        if each.opname not in _NO_FALLTHROUGH and index + 1 < len(instructions):
+            after.append(instructions[index + 1].offset)
+        elif each.opname in _WAITING and index + 1 < len(instructions):
+            after.append(instructions[index + 1].offset)
+    if not backward:
+        return frozenset()
+    cycles = _in_cycles(follow)
+    ends = [each.offset for each in instructions[1:]] + [len(code.co_code)]
+    return frozenset(
+        offset
+        for each, end in zip(instructions, ends, strict=True)
+        if each.offset in cycles
+        for offset in range(each.offset, end, 2)
+    )
+
+
+def _in_cycles(follow: dict[int, list[int]]) -> frozenset[int]:
+    """Return the nodes of a graph that lie on a cycle (strongly connected components, Tarjan 1972, iterative)."""
+    number: dict[int, int] = {}
+    low: dict[int, int] = {}
+    stack: list[int] = []
+    on_stack: set[int] = set()
+    result: set[int] = set()
+    for root in follow:
+        if root in number:
+            continue
+        work = [(root, iter(follow[root]))]
+        number[root] = low[root] = len(number)
+        stack.append(root)
+        on_stack.add(root)
+        while work:
+            node, successors = work[-1]
+            for each in successors:
+                if each not in follow:
+                    continue
+                if each not in number:
+                    number[each] = low[each] = len(number)
+                    stack.append(each)
+                    on_stack.add(each)
+                    work.append((each, iter(follow[each])))
+                    break
+                if each in on_stack:
+                    low[node] = min(low[node], number[each])
+            else:
+                work.pop()
+                if work:
+                    low[work[-1][0]] = min(low[work[-1][0]], low[node])
+                if low[node] == number[node]:
+                    _close(node, stack, on_stack, follow, result)
+    return frozenset(result)
+
+
+def _close(node: int, stack: list[int], on_stack: set[int], follow: dict[int, list[int]], result: set[int]) -> None:
+    component = []
+    while True:
+        each = stack.pop()
+        on_stack.discard(each)
+        component.append(each)
+        if each == node:
+            break
+    if len(component) > 1 or node in follow[node]:
+        result.update(component)

@@ -1,0 +1,158 @@
+"""What the ORM meant by a statement.
+
+`do_orm_execute` would say it in public, and make SQLAlchemy prepare every ORM statement twice. The same facts hang on
+the execution: the load options and the compile state. Their names are not public, so they stay in this module, which
+says nothing when one of them is missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from pytest_querybudget.recording.model import Hop, Meaning
+
+
+class Load(NamedTuple):
+    """A load on behalf of an instance: what kind, for which instance state, along which path."""
+
+    kind: str
+    state: Any
+    path: tuple[Any, ...]
+    only: frozenset[str]
+
+
+def run_ids() -> Callable[[], int]:
+    """Return the counter from which each ORM result takes the `runid` that it leaves on the instances it loads."""
+    from sqlalchemy.orm import loading
+
+    counter: Callable[[], int] = loading._new_runid  # type: ignore[attr-defined]  # noqa: SLF001
+    return counter
+
+
+def is_orm_select(compiled: Any) -> bool:
+    """Return whether a compiled statement is a SELECT that loads ORM entities."""
+    state = getattr(compiled, "compile_state", None)
+    return state is not None and getattr(state, "compile_options", None) is not None and hasattr(state, "_entities")
+
+
+def load_of(context: Any) -> Load | None:
+    """Return the load that this execution serves, or None for a statement that the application asked for itself."""
+    options = context.execution_options.get("_sa_orm_load_options")
+    compile_options = context.compiled.compile_state.compile_options
+    path = compile_options._current_path.path  # noqa: SLF001
+    if options is not None:
+        state = options._lazy_loaded_from  # noqa: SLF001
+        if state is not None:
+            return Load("lazy", state, path, frozenset())
+        state = options._refresh_state  # noqa: SLF001
+        if state is not None:
+            only = compile_options._only_load_props or frozenset()  # noqa: SLF001
+            return Load(_column_load(options, state, only), state, path, only)
+    return Load("eager", None, path, frozenset()) if path else None
+
+
+def _column_load(options: Any, state: Any, only: frozenset[str]) -> str:
+    if options._is_user_refresh:  # noqa: SLF001
+        return "refresh"
+    if state.expired:
+        return "expired"
+    if not only & state.expired_attributes:
+        return "deferred"
+    return "subclass" if _of_subclass(state, only) else "expired"
+
+
+def _of_subclass(state: Any, only: frozenset[str]) -> bool:
+    """Return whether attributes that an inheriting class adds are what is missing."""
+    mapper = state.mapper
+    if mapper.inherits is None or state.runid is None:
+        return False
+    return any(key not in mapper.base_mapper.attrs for key in only)
+
+
+def meaning_of(load: Load, path: tuple[Hop, ...], cause: str | None) -> Meaning:
+    """Say a load in names; `path` is the path to the instance it is for, `cause` what expired it."""
+    if load.kind in ("lazy", "eager"):
+        hops = hops_of(load.path)
+        if load.kind == "lazy" and hops:
+            before = path if len(path) >= len(hops) - 1 else hops[:-1]
+            hops = (*before, dataclasses.replace(hops[-1], lazy=True))
+        return Meaning(load.kind, hops[-1].owner if hops else "", hops, cause=cause)
+    mapper = load.state.mapper
+    return Meaning(
+        load.kind,
+        mapper.class_.__name__,
+        path,
+        tuple(sorted(load.only)),
+        mapper.base_mapper.class_.__name__ if mapper.inherits is not None else None,
+        cause,
+    )
+
+
+def hops_of(path: tuple[Any, ...]) -> tuple[Hop, ...]:
+    """Turn a SQLAlchemy loader path (entity, property, entity, property, ...) into hops."""
+    hops = []
+    for owner, each in zip(path[::2], path[1::2], strict=False):
+        target = each.mapper
+        hops.append(
+            Hop(
+                owner=owner.class_.__name__ if hasattr(owner, "class_") else each.parent.class_.__name__,
+                key=each.key,
+                target=target.class_.__name__,
+                uselist=bool(each.uselist),
+                recursive=target.common_parent(each.parent),
+                bases=_bases(owner, each.parent),
+            )
+        )
+    return tuple(hops)
+
+
+def _bases(owner: Any, declaring: Any) -> tuple[str, ...]:
+    """Return the names of the mapped classes from `owner` up to the one that declares a relationship."""
+    names = []
+    mapper = getattr(owner, "mapper", declaring)
+    while mapper is not None:
+        names.append(mapper.class_.__name__)
+        mapper = None if mapper is declaring else mapper.inherits
+    return tuple(names)
+
+
+def attributes_of(compiled: Any) -> dict[str, str]:
+    """Return the mapped attribute, as `Class.attribute`, of each column of the entities that a SELECT names."""
+    names = {}
+    for entity in compiled.compile_state._entities:  # noqa: SLF001
+        mapper = getattr(entity, "mapper", None)
+        if mapper is None:
+            continue
+        for each in mapper.column_attrs:
+            for column in each.columns:
+                table = getattr(column, "table", None)
+                if table is not None and hasattr(table, "fullname"):
+                    names.setdefault(f"{table.fullname}.{column.name}", f"{mapper.class_.__name__}.{each.key}")
+    return names
+
+
+def entities_of(compiled: Any) -> tuple[str, ...]:
+    """Return the names of the mapped classes that an ORM SELECT returns, as the application wrote it."""
+    names = []
+    for each in compiled.statement.column_descriptions:
+        entity = each.get("entity")
+        name = getattr(entity, "__name__", None)
+        if name and each.get("expr") is entity and name not in names:
+            names.append(name)
+    return tuple(names)
+
+
+def joined_path(compiled: Any, mapper: Any) -> tuple[Hop, ...]:
+    """Return the path along which a SELECT brought in instances of `mapper` by joined eager loading."""
+    for entity in compiled.compile_state._entities:  # noqa: SLF001
+        start = getattr(entity, "mapper", None)
+        if start is None:
+            continue
+        if mapper.common_parent(start):
+            return ()
+        for relationship in start.relationships:
+            if relationship.mapper.common_parent(mapper):
+                return hops_of((start, relationship))
+    return ()

@@ -1,0 +1,109 @@
+"""Digests of parameters: enough to tell whether two executions had the same values, and nothing more.
+
+Only values of known, immutable types are looked at. Anything else (an application's own class, whose `__hash__` or
+`__eq__` might do work) makes the whole set unknown, and unknown equals nothing.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+KNOWN: frozenset[type] = frozenset(
+    {
+        int,
+        str,
+        float,
+        bool,
+        bytes,
+        type(None),
+        decimal.Decimal,
+        dt.date,
+        dt.datetime,
+        dt.time,
+        dt.timedelta,
+        uuid.UUID,
+    }
+)
+UNKNOWN = -1
+
+
+def digest(parameters: Any) -> int:
+    """Return a number that is equal for equal parameters, or `UNKNOWN`."""
+    kind = type(parameters)
+    if kind is tuple:
+        for each in parameters:
+            if type(each) not in KNOWN:
+                return _digest_nested(parameters)
+        return hash(parameters)
+    return _digest_nested(parameters)
+
+
+def _digest_nested(value: Any) -> int:
+    part = _part(value)
+    return UNKNOWN if part is None else hash(part)
+
+
+def _part(value: Any) -> Any:
+    """Return a hashable image of `value`, or None when it is of a type that is not known."""
+    kind = type(value)
+    if kind in KNOWN:
+        return (kind, value)
+    if kind is dict or isinstance(value, Mapping):
+        parts = tuple((key, _part(each)) for key, each in value.items())
+        return None if any(each is None for _, each in parts) else parts
+    if isinstance(value, (list, tuple)):
+        items = tuple(_part(each) for each in value)
+        return None if None in items else items
+    if isinstance(value, (set, frozenset)):
+        members = frozenset(_part(each) for each in value)
+        return None if None in members else members
+    if isinstance(value, enum.Enum):
+        return (kind.__qualname__, value.name)
+    if isinstance(value, (bytearray, memoryview)):
+        return bytes(value)
+    return None
+
+
+def grouped(parameters: Mapping[str, Any], expanding: frozenset[str]) -> dict[str, Any]:
+    """Return parameters with the members of each IN list together again.
+
+    SQLAlchemy expands the list of a bind `id_1` to `id_1_1`, `id_1_2` and so on (`id_1_1_1` for tuples).
+    """
+    result: dict[str, Any] = {}
+    for key, value in parameters.items():
+        base = key.rpartition("_")[0]
+        if base not in expanding:
+            base = base.rpartition("_")[0]
+        if base in expanding:
+            result.setdefault(base, []).append(value)
+        else:
+            result[key] = value
+    return result
+
+
+def digest_unordered(parameters: Mapping[str, Any]) -> int:
+    """Return a digest that does not depend on the order of a list: the order of an IN list means nothing."""
+    parts = tuple((key, _unordered(value)) for key, value in parameters.items())
+    return UNKNOWN if any(part is None for _, part in parts) else hash(parts)
+
+
+def digests(parameters: Mapping[str, Any]) -> dict[str, int]:
+    """Return a digest for each named parameter, so that one can tell which of them vary."""
+    return {key: hash(_unordered(value)) for key, value in parameters.items()}
+
+
+def _unordered(value: Any) -> Any:
+    if isinstance(value, (list, tuple, set, frozenset)):
+        parts = [_part(each) for each in value]
+        return None if None in parts else frozenset(parts)
+    return _part(value)
+
+
+def list_length(parameters: Mapping[str, Any]) -> int:
+    """Return the length of the longest list among the parameters, 0 when there is none."""
+    return max((len(each) for each in parameters.values() if isinstance(each, (list, tuple, set, frozenset))), default=0)

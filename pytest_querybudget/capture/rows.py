@@ -1,0 +1,119 @@
+"""Counting fetched rows: a fetch strategy that belongs to a statement of the recording.
+
+One of the two places that use more of SQLAlchemy than its public events. When the names below are missing, rows are
+not counted, and the run says so once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy.engine import cursor as _cursor
+
+from pytest_querybudget.recording.model import Statement
+
+DEFAULT_FETCH: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
+_MARK = "_querybudget_rows"
+
+
+class CountingFetch(_cursor.CursorFetchStrategy):
+    """Fetches as SQLAlchemy's default strategy does, and adds up rows."""
+
+    __slots__ = ("others", "statement")
+
+    def __init__(self, statement: Statement, others: tuple[Statement, ...] = ()) -> None:
+        self.statement = statement
+        self.others = others
+
+    def yield_per(self, result: Any, dbapi_cursor: Any, num: int) -> None:
+        streaming = CountingBufferedFetch.of(self.statement, dbapi_cursor, {"max_row_buffer": num}, growth_factor=0)
+        streaming.others = self.others
+        result.cursor_strategy = streaming
+
+    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        row = super().fetchone(result, dbapi_cursor, hard_close)
+        if row is not None:
+            count(self, result, 1)
+        return row
+
+    def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
+        rows = super().fetchmany(result, dbapi_cursor, size)
+        count(self, result, len(rows))
+        return rows
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        rows = super().fetchall(result, dbapi_cursor)
+        statement = self.statement
+        number = len(rows)
+        if self.others or _MARK in result.context.__dict__:
+            count(self, result, number)
+        else:
+            statement.rows += number
+            statement.last_rows = number
+            if number > statement.max_rows:
+                statement.max_rows = number
+        return rows
+
+
+class CountingBufferedFetch(_cursor.BufferedRowCursorFetchStrategy):
+    """Fetches as SQLAlchemy's streaming strategy does, and adds up rows."""
+
+    __slots__ = ("others", "statement")
+
+    statement: Statement
+    others: tuple[Statement, ...]
+
+    @classmethod
+    def of(cls, statement: Statement, dbapi_cursor: Any, options: Any, growth_factor: int = 5) -> CountingBufferedFetch:
+        """Make a strategy for a cursor that streams."""
+        import collections
+
+        if growth_factor:
+            made = cls(dbapi_cursor, options)
+        else:
+            made = cls(dbapi_cursor, options, initial_buffer=collections.deque(), growth_factor=0)
+        made.statement = statement
+        made.others = ()
+        return made
+
+    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        row = super().fetchone(result, dbapi_cursor, hard_close)
+        if row is not None:
+            count(self, result, 1)
+        return row
+
+    def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
+        rows = super().fetchmany(result, dbapi_cursor, size)
+        count(self, result, len(rows))
+        return rows
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        rows = super().fetchall(result, dbapi_cursor)
+        count(self, result, len(rows))
+        return rows
+
+
+def count(strategy: CountingFetch | CountingBufferedFetch, result: Any, number: int) -> None:
+    """Add rows that were fetched piece by piece; the execution context remembers how many this result had."""
+    facts = result.context.__dict__
+    total = facts.get(_MARK, 0) + number
+    facts[_MARK] = total
+    for statement in (strategy.statement, *strategy.others):
+        statement.rows += number
+        statement.last_rows = total
+        if total > statement.max_rows:
+            statement.max_rows = total
+
+
+def strategy_for(statement: Statement, context: Any, cursor: Any) -> Any:
+    """Return the strategy that counts for one execution, or None to leave SQLAlchemy's own."""
+    given = context.cursor_fetch_strategy
+    if given.__class__ is CountingFetch:
+        return CountingFetch(given.statement, (*given.others, statement))
+    if given is not DEFAULT_FETCH:
+        return None
+    if context._is_server_side or context.execution_options.get("stream_results", False):  # noqa: SLF001
+        if context.is_crud:
+            return None
+        return CountingBufferedFetch.of(statement, cursor, context.execution_options)
+    return CountingFetch(statement)

@@ -1,0 +1,119 @@
+"""One entry for each shape of statement that the run has met, so that a statement is looked at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.statements import Shape, from_compiled, from_text, normalise
+
+# Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full.
+_LITERALS = re.compile(r"'(?:[^']|'')*'|(?<![\w$@:.])\d+(?:\.\d+)?\b")
+_UNUSUAL = re.compile(r"--|/\*|[$\\\"`#\[]|[eEnNbBxX]'")
+_KIND = re.compile(r"\s*([A-Za-z]+)")
+_KINDS = {
+    "SELECT": "select",
+    "VALUES": "select",
+    "INSERT": "insert",
+    "UPDATE": "update",
+    "DELETE": "delete",
+    "SAVEPOINT": "transaction",
+    "RELEASE": "transaction",
+    "PRAGMA": "other",
+    "SET": "other",
+    "SHOW": "other",
+    "EXPLAIN": "other",
+}
+
+
+class ShapeEntry:
+    """A shape, the statements of it that were seen last, and its facts, which are worked out when they are asked for."""
+
+    __slots__ = ("_facts", "attributes", "expanding", "kind", "latest", "literal", "orm", "entities", "text", "dialect")
+
+    def __init__(self, text: str, kind: str, *, literal: bool, dialect: str) -> None:
+        self.text = text
+        self.kind = kind
+        self.literal = literal
+        self.dialect = dialect
+        # The binds that hold IN lists.
+        self.expanding: frozenset[str] = frozenset()
+        self.orm = False
+        self.entities: tuple[str, ...] = ()
+        # The mapped attribute of a column, where the statement selects an entity.
+        self.attributes: dict[str, str] = {}
+        self.latest: Statement | None = None
+        self._facts: Shape | None = None
+
+    @property
+    def facts(self) -> Shape:
+        """What the statement is; see `statements.Shape`."""
+        if self._facts is None:
+            self._facts = from_text(self.text, self.dialect)
+        return self._facts
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that a statement reads or writes."""
+        return tuple(sorted({*self.facts.reads, *self.facts.writes}))
+
+    def learn(self, facts: Shape) -> None:
+        """Keep facts that came from a compiled statement: they are better than what a text tells."""
+        self._facts = facts
+        self.kind = facts.kind
+
+
+class Shapes:
+    """The shapes of a run, found by the text that SQLAlchemy sends."""
+
+    def __init__(self) -> None:
+        self.by_text: dict[str, ShapeEntry] = {}
+        self.by_shape: dict[str, ShapeEntry] = {}
+
+    def add(self, text: str, compiled: Any, dialect: str) -> ShapeEntry:
+        """Find or make the entry of a text that was not seen before."""
+        masked = _mask(text, dialect)
+        entry = self.by_shape.get(masked)
+        if entry is None:
+            entry = self.by_shape[masked] = ShapeEntry(
+                text, _quick_kind(text, dialect), literal=masked != text, dialect=dialect
+            )
+        elif entry.text != text:
+            entry.literal = True
+        if compiled is not None and entry._facts is None:  # noqa: SLF001 - one thing in two classes
+            self._learn(entry, compiled)
+        self.by_text[text] = entry
+        return entry
+
+    def _learn(self, entry: ShapeEntry, compiled: Any) -> None:
+        from pytest_querybudget.capture import orm
+
+        if getattr(compiled, "statement", None) is None or not hasattr(compiled, "binds"):
+            return
+        entry.learn(from_compiled(compiled))
+        entry.expanding = frozenset(
+            name for name, each in compiled.binds.items() if getattr(each, "expanding", False)
+        )
+        if orm.is_orm_select(compiled):
+            entry.orm = True
+            entry.entities = orm.entities_of(compiled)
+            entry.attributes = orm.attributes_of(compiled)
+
+    def forget(self) -> None:
+        """Let go of the statements of a finished test."""
+        for entry in self.by_shape.values():
+            entry.latest = None
+
+
+def _mask(text: str, dialect: str) -> str:
+    """Return a text that is the same for all statements of one shape."""
+    if len(text) > 20_000 or _UNUSUAL.search(text):
+        return normalise(text, dialect)
+    return _LITERALS.sub("?", text)
+
+
+def _quick_kind(text: str, dialect: str) -> str:
+    match = _KIND.match(text)
+    kind = _KINDS.get(match.group(1).upper()) if match else None
+    return kind if kind is not None else from_text(text, dialect).kind

@@ -1,0 +1,133 @@
+"""Puts the report of a run together, in the process that the user started."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pytest_querybudget.reports.document import Problem, Report, TestEntry, Tool, from_plain, total
+from pytest_querybudget.settings import Settings
+
+# What makes a session fail although no test did.
+FATAL = frozenset({"fault", "lost-worker", "report", "lock"})
+
+
+class Collector:
+    """Collects entries and outcomes, and makes one report of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.tests: dict[str, TestEntry] = {}
+        self.outcomes: dict[str, dict[str, str]] = {}
+        self.durations: dict[str, float] = {}
+        self.problems: list[Problem] = []
+        self.report: Report | None = None
+        self.wrote: list[str] = []
+
+    def add(self, report: Any) -> None:
+        """Take over the outcome of one phase, and the entry that comes with the teardown.
+
+        A rerun begins with a setup again, and replaces what came before it.
+        """
+        if not hasattr(report, "when") or type(report).__name__ in ("SubTestReport", "SubtestReport"):
+            if getattr(report, "failed", False) and hasattr(report, "nodeid"):
+                self.outcomes.setdefault(report.nodeid, {})["part"] = "failed"
+            return
+        if report.when == "setup":
+            self.outcomes[report.nodeid] = {}
+            self.durations[report.nodeid] = 0.0
+        phases = self.outcomes.setdefault(report.nodeid, {})
+        phases[report.when] = _outcome(report)
+        self.durations[report.nodeid] = self.durations.get(report.nodeid, 0.0) + getattr(report, "duration", 0.0)
+        handed = getattr(report, "querybudget", None)
+        if handed is not None:
+            entry = from_plain(TestEntry, handed["test"])
+            self.tests[report.nodeid] = entry
+            self.problems += [from_plain(Problem, each) for each in handed["problems"]]
+
+    def add_worker(self, name: str, problems: Any, error: object) -> None:
+        """Take over what a worker had left, or note that it was lost."""
+        if problems is None and error is not None:
+            self.problems.append(
+                Problem(slug="lost-worker", text=f"worker {name} was lost: what it had not handed over is missing")
+            )
+        self.problems += [from_plain(Problem, each) for each in problems or ()]
+
+    def finish(self, *, partial: bool = False) -> bool:
+        """Make the report, and write the files. Return whether something makes the session fail."""
+        self.report = self._make_report()
+        self._write()
+        return any(each.slug in FATAL for each in self.problems)
+
+    def _make_report(self) -> Report:
+        tests = tuple(
+            replace(
+                entry,
+                outcome=_combined(self.outcomes.get(nodeid, {})),
+                duration=self.durations.get(nodeid, 0.0),
+            )
+            for nodeid, entry in sorted(self.tests.items())
+        )
+        problems = {(each.slug, each.text, each.nodeid): each for each in self.problems}
+        self.problems = [problems[key] for key in sorted(problems, key=str)]
+        return Report(
+            mode=self.settings.mode, tool=_tool(), totals=total(tests), tests=tests, problems=tuple(self.problems)
+        )
+
+    def _write(self) -> None:
+        if not self.settings.reports or self.report is None:
+            return
+        from pytest_querybudget.reports import registry
+        from pytest_querybudget.reports.format import ReportError
+        from pytest_querybudget.reports.writer import parse_target, write
+
+        for text in self.settings.reports:
+            target = parse_target(text)
+            try:
+                found = registry.find(target.format, rootdir=self.settings.rootdir)
+                self.wrote.append(write(self.report, found, target.path))
+            except ReportError as error:
+                self.problems.append(Problem(slug="report", text=str(error)))
+
+    def summary(self, width: int, verbosity: int) -> Iterator[tuple[str, dict[str, bool]]]:
+        """Yield the lines of the summary; nothing when nothing touched a database."""
+        from pytest_querybudget.reports.terminal import summary
+
+        if self.report is not None:
+            yield from summary(self.report, width=width, top=self.settings.top, quiet=verbosity < 0, wrote=self.wrote)
+
+
+def _outcome(report: Any) -> str:
+    if hasattr(report, "wasxfail"):
+        return "xfailed" if report.skipped else "xpassed"
+    return str(report.outcome)
+
+
+def _combined(phases: dict[str, str]) -> str:
+    """Return the outcome of a test from those of its phases, in pytest's own words."""
+    if phases.get("setup") == "failed" or phases.get("teardown") == "failed":
+        return "error"
+    if phases.get("setup") in ("skipped", "xfailed"):
+        return phases["setup"]
+    if phases.get("part") == "failed" and phases.get("call") == "passed":
+        return "failed"
+    return phases.get("call", "error")
+
+
+def _tool() -> Tool:
+    return Tool(
+        version=_version("pytest-querybudget"),
+        python=platform.python_version(),
+        pytest=_version("pytest"),
+        sqlalchemy=_version("sqlalchemy"),
+    )
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""

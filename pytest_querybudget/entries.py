@@ -1,0 +1,128 @@
+"""From recordings and verdicts to the entries of the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from pytest_querybudget.budgets import Budget
+from pytest_querybudget.recording.model import Recording, Statement, Window
+from pytest_querybudget.recording.places import Place
+from pytest_querybudget.reports.document import (
+    Allowance,
+    BudgetEntry,
+    FindingEntry,
+    Location,
+    PhaseEntry,
+    ProofEntry,
+    StatementEntry,
+)
+from pytest_querybudget.rules.columns import columns_of
+from pytest_querybudget.verdicts import Verdict
+
+PHASES = ("setup", "call", "teardown")
+
+
+def location(place: Place | None) -> Location | None:
+    """Return a place as an entry."""
+    return None if place is None else Location(path=place.path, line=place.line, function=place.function)
+
+
+def statement_entry(statement: Statement, window: Window) -> StatementEntry:
+    """Return a statement as an entry."""
+    shape = statement.shape
+    facts = shape.facts
+    meaning = statement.meaning
+    return StatementEntry(
+        sql=facts.sql,
+        kind=shape.kind,
+        tables=shape.tables,
+        columns=columns_of(statement) if shape.kind == "select" else (),
+        count=statement.count,
+        rows=statement.rows,
+        time=statement.time,
+        location=location(statement.location),
+        phase=window.phase,
+        reads=facts.reads,
+        writes=facts.writes,
+        max_rows=statement.max_rows,
+        max_time=statement.max_time,
+        first=statement.first,
+        last=statement.last,
+        chain=tuple(filter(None, map(location, statement.stack.places))),
+        relationship=meaning.relationship if meaning else None,
+        load=meaning.load if meaning else None,
+        window=window.label,
+    )
+
+
+def finding_entry(verdict: Verdict) -> FindingEntry:
+    """Return a finding as an entry, in words."""
+    finding, allowed = verdict.finding, verdict.allowed
+    proof = finding.proof
+    return FindingEntry(
+        rule=finding.rule,
+        identity=finding.identity,
+        failed=verdict.failed,
+        allowed=None
+        if allowed is None
+        else Allowance(
+            reason=allowed.reason, source=allowed.source, until=allowed.until.isoformat() if allowed.until else None
+        ),
+        count=finding.count,
+        message=finding.message,
+        sql=finding.sql,
+        tables=finding.tables,
+        relationship=finding.relationship,
+        location=location(finding.location),
+        origin=location(finding.origin),
+        chain=tuple(filter(None, map(location, finding.chain))),
+        fix=finding.fix,
+        proof=None
+        if proof is None
+        else ProofEntry(verdict=proof.verdict, text=proof.text, before=proof.before, after=proof.after, index=proof.index),
+        declared_only=finding.declared_only,
+    )
+
+
+def phase_entries(recording: Recording) -> dict[str, PhaseEntry]:
+    """Add up each phase."""
+    return {phase: _phase(recording, phase) for phase in PHASES}
+
+
+def _phase(recording: Recording, phase: str) -> PhaseEntry:
+    by_kind: dict[str, int] = {}
+    queries = rows = 0
+    time = 0.0
+    for each in recording.statements(phase):
+        kind = each.shape.kind
+        by_kind[kind] = by_kind.get(kind, 0) + each.count
+        time += each.time
+        rows += each.rows
+        if kind != "transaction":
+            queries += each.count
+    return PhaseEntry(
+        queries=queries,
+        by_kind=by_kind,
+        db_time=time,
+        rows=rows,
+        checkouts=recording.checkouts.get(phase, 0),
+        connects=recording.connects.get(phase, 0),
+    )
+
+
+def budget_entries(recording: Recording, budget: Budget) -> dict[str, BudgetEntry]:
+    """Return each declared ceiling with what was measured."""
+    entries = {}
+    for declaration in budget.declarations.values():
+        figures: Mapping[str, tuple[float, float]] = declaration.rule.measure(recording, declaration.options)
+        for name, (limit, actual) in figures.items():
+            entries[name] = BudgetEntry(limit=limit, actual=actual, declared=declaration.source)
+    return entries
+
+
+def statement_entries(recording: Recording) -> tuple[StatementEntry, ...]:
+    """Return all statements of a recording, in the order of their first send."""
+    entries: Iterable[StatementEntry] = (
+        statement_entry(each, window) for window in recording.windows for each in window
+    )
+    return tuple(sorted(entries, key=lambda each: each.first))

@@ -1,0 +1,140 @@
+"""What silences a finding: a marker on the test, or a comment in the source."""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import linecache
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.recording.places import Place
+
+_COMMENT = re.compile(r"#\s*querybudget:\s*allow\[([^\]]*)\]\s*(.*)")
+_UNTIL = re.compile(r"\buntil[= ](\d{4}-\d{2}-\d{2})\b")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Allowed:
+    """Why a finding does not fail."""
+
+    reason: str
+    source: str
+    until: dt.date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comment:
+    """An `# querybudget: allow[...]` comment: the rules it names, and where it stands."""
+
+    rules: tuple[str, ...]
+    reason: str
+    until: dt.date | None
+    path: str
+    line: int
+
+    def covers(self, rule: str) -> bool:
+        """Whether it names a rule."""
+        return rule in self.rules or "*" in self.rules
+
+
+@dataclass(slots=True)
+class SourceComments:
+    """Reads comments of application files, and remembers which of them silenced something.
+
+    `root` is the directory that places are relative to, `today` the day on which end dates are judged.
+    """
+
+    root: Path
+    today: dt.date
+    used: set[Comment] = field(default_factory=set)
+    seen: set[Comment] = field(default_factory=set)
+    files: dict[str, dict[int, Comment]] = field(default_factory=dict)
+    functions: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+
+    def find(self, finding: Finding) -> Allowed | None:
+        """Return the comment that silences a finding: on one of the lines of its chain, or on a `def` around its line."""
+        if finding.location is None:
+            return None
+        for comment in self.around((finding.location, *finding.chain)):
+            if comment.covers(finding.rule) and (comment.until is None or comment.until >= self.today):
+                self.used.add(comment)
+                return Allowed(reason=comment.reason, source=f"{comment.path}:{comment.line}", until=comment.until)
+        return None
+
+    def note_place(self, place: Place | None) -> None:
+        """Remember that a line sent something: an allowance there had its chance."""
+        if place is not None:
+            self.seen.update(self.around((place,)))
+
+    def stale(self) -> list[Comment]:
+        """Return the comments whose lines sent something, and that silenced nothing."""
+        return sorted(self.seen - self.used, key=lambda each: (each.path, each.line))
+
+    def around(self, places: Iterable[Place]) -> list[Comment]:
+        """Return the comments on these lines, and on the `def` of the first one."""
+        found = []
+        for index, place in enumerate(places):
+            comments = self._comments(place.path)
+            if not comments:
+                continue
+            lines = [place.line]
+            if index == 0:
+                lines += self._definition(place)
+            found += [comments[line] for line in lines if line in comments]
+        return found
+
+    def _comments(self, path: str) -> dict[int, Comment]:
+        known = self.files.get(path)
+        if known is None:
+            known = self.files[path] = {}
+            for number, text in enumerate(self._lines(path), 1):
+                if "querybudget" in text and (match := _COMMENT.search(text)):
+                    rules = tuple(each.strip() for each in match.group(1).split(",") if each.strip())
+                    until = _UNTIL.search(match.group(2))
+                    known[number] = Comment(
+                        rules, match.group(2).strip(), dt.date.fromisoformat(until.group(1)) if until else None, path, number
+                    )
+        return known
+
+    def _lines(self, path: str) -> list[str]:
+        return linecache.getlines(os.path.join(self.root, path))
+
+    def _definition(self, place: Place) -> list[int]:
+        """Return the lines of the `def` (from its name to the end of its signature) of the innermost function."""
+        spans = self.functions.get(place.path)
+        if spans is None:
+            spans = self.functions[place.path] = _spans("".join(self._lines(place.path)))
+        inside = [each for each in spans if each[0] <= place.line <= each[2]]
+        if not inside:
+            return []
+        start, body, _ = max(inside)
+        return list(range(start, body))
+
+
+def _spans(text: str) -> list[tuple[int, int, int]]:
+    """Return first line, first line of the body, and last line of each function in a source text."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError):
+        return []
+    return [
+        (node.lineno, node.body[0].lineno, node.end_lineno or node.lineno)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
+    ]
+
+
+def matches(finding: Finding, pattern: str) -> bool:
+    """Return whether a glob matches what a finding is about: its SQL, tables, relationship or place."""
+    if pattern == "*":
+        return True
+    subjects = [finding.sql, finding.relationship or "", *finding.tables]
+    if finding.location is not None:
+        subjects += [finding.location.path, finding.location.function, str(finding.location)]
+    return any(fnmatchcase(each, pattern) for each in subjects)

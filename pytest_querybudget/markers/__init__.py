@@ -1,0 +1,1 @@
+"""Budgets into the source: `--querybudget-write-markers`."""

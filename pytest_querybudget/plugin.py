@@ -1,0 +1,93 @@
+"""The hooks of pytest, each one statement that calls the run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from pytest_querybudget import hookspecs
+from pytest_querybudget.rules.registry import RULES
+from pytest_querybudget.run import BudgetFixture, Run
+from pytest_querybudget.settings import add_options
+from pytest_querybudget.start import RUN, start
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the options."""
+    add_options(parser, [each.name for each in RULES])
+
+
+def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:
+    """Declare the hooks of this plugin."""
+    pluginmanager.add_hookspecs(hookspecs)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the run, unless it is switched off."""
+    start(config)
+
+
+@pytest.fixture
+def query_budget(request: pytest.FixtureRequest) -> BudgetFixture:
+    """Hold a block of a test to a budget, or look at what the test has sent: see `BudgetFixture`."""
+    run: Run = request.config.stash[RUN]
+    return run.fixture()
+
+
+class Hooks:
+    """The hooks of a run that is not switched off."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        """Check every budget before the first test runs."""
+        self.run.check_items(items)
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Record the setup."""
+        return (yield from self.run.around_setup(item))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Record the call, and hold it to its budget."""
+        return (yield from self.run.around_call(item))
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_pyfunc_call(self) -> Generator[None, Any, Any]:
+        """Let go of the test function's frame."""
+        return (yield from self.run.around_function())
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Record the teardown."""
+        return (yield from self.run.around_teardown(item))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """Hang the entry of a finished test on its report."""
+        report = yield
+        self.run.hand_over(item, report)
+        return report
+
+    def pytest_runtest_logreport(self, report: Any) -> None:
+        """Collect the entry."""
+        self.run.note_report(report)
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Write the reports."""
+        self.run.finish(session)
+
+    def pytest_terminal_summary(self, terminalreporter: Any) -> None:
+        """Print the summary."""
+        self.run.print_summary(terminalreporter)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any, error: object) -> None:
+        """Collect what a worker of pytest-xdist had left."""
+        self.run.collect_worker(node, error)

@@ -1,0 +1,207 @@
+"""The facts of one test: what was sent, from where, how often, and what it meant.
+
+Everything is aggregated while it happens: all executions of one shape of statement from one stack are one
+`Statement`, so that memory grows with the code and not with the number of statements.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from pytest_querybudget.recording.places import Place
+
+# How many different parameter sets of one statement are told apart; beyond it, "many" is all that rules need.
+MOST_DIGESTS = 64
+# How many executions are looked at to see which parameters vary.
+MOST_SAMPLES = 16
+# How many results that brought in parents are told apart for one statement.
+MOST_ORIGINS = 1024
+
+
+class StackLike(Protocol):
+    """What a recording needs of a stack; see `capture.stacks.Stack`."""
+
+    detached: Any
+    entered: int
+    tested: int
+    position: int
+    waited: bool | None
+    steps: tuple[tuple[int, Any, int], ...]
+
+    @property
+    def loop(self) -> int:
+        """Index of the innermost step inside a loop, or -1."""
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Places, innermost first."""
+
+    def is_own(self, index: int) -> bool:
+        """Whether the step at `index` is one of the test function's own lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One relationship on the way from the entity that a query selects to the one that was loaded lazily.
+
+    `bases` are the mapped classes from the owner up to the one that declares the relationship; `lazy` tells whether
+    the relationship was loaded by a statement of its own for each parent.
+    """
+
+    owner: str
+    key: str
+    target: str
+    uselist: bool
+    recursive: bool
+    bases: tuple[str, ...] = ()
+    lazy: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.owner}.{self.key}"
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What the ORM meant by a statement.
+
+    `load` is `lazy`, `eager`, `deferred`, `subclass`, `expired` or `refresh`; `entity` is the class whose instance
+    the load was for; `path` leads from the entity of the query that brought the parents in to what was loaded;
+    `attributes` are the attributes that a column load filled, `base` is the root of the entity's inheritance, and
+    `cause` is `commit` where a commit expired what is loaded again.
+    """
+
+    load: str
+    entity: str
+    path: tuple[Hop, ...] = ()
+    attributes: tuple[str, ...] = ()
+    base: str | None = None
+    cause: str | None = None
+
+    @property
+    def relationship(self) -> str | None:
+        """The relationship as `Class.attribute`, for a load on behalf of one."""
+        return str(self.path[-1]) if self.path and self.load in ("lazy", "eager") else None
+
+
+@dataclass(slots=True, eq=False)
+class Origin:
+    """One result that brought parents in: the statement that loaded it. `many` is True for a loop of them.
+
+    `joined` finds the path along which its rows brought in a mapper by joined eager loading.
+    """
+
+    statement: Statement
+    many: bool = False
+    joined: Callable[[Any], tuple[Hop, ...]] | None = None
+
+
+@dataclass(slots=True)
+class Caused:
+    """Loads that the parents of one origin caused: how many, and whether for more than one parent."""
+
+    first: int
+    count: int = 1
+    varied: bool = False
+
+
+@dataclass(slots=True)
+class Sample:
+    """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list."""
+
+    values: dict[str, int]
+    listed: int
+    rows: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Statement:
+    """All executions of one shape from one stack in one window. Times are seconds."""
+
+    shape: Any
+    stack: StackLike
+    meaning: Meaning | None
+    count: int = 0
+    failed: int = 0
+    rows: int = 0
+    max_rows: int = 0
+    time: float = 0.0
+    max_time: float = 0.0
+    first: float = 0.0
+    last: float = 0.0
+    # The names that the cursor gave the columns of its result.
+    columns: tuple[str, ...] = ()
+    # Different parameter sets, up to MOST_DIGESTS of them.
+    digests: set[int] = field(default_factory=set)
+    samples: list[Sample] = field(default_factory=list)
+    # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
+    units: int = 0
+    last_flush: int = 0
+    # Executions that wrote one row each.
+    single: int = 0
+    # For loads on behalf of an instance: what each origin's parents caused.
+    origins: dict[Origin | None, Caused] = field(default_factory=dict)
+    # Repeats of the same parameters with nothing written in between, by the statement that ran first.
+    repeats: dict[Statement, int] = field(default_factory=dict)
+    origin: Origin | None = None
+    # Rows of the latest result, to tell a walk from level to level.
+    last_rows: int = 0
+    # How many steps of the stack tell that it is the same again; fewer once it is known to repeat.
+    compared: int = 12
+    dialect: str = ""
+    plan: Any = None
+    strategy: Any = None
+    window: Any = None
+
+    @property
+    def location(self) -> Place | None:
+        """The innermost line of the application."""
+        return self.stack.places[0] if self.stack.places else None
+
+
+@dataclass(slots=True, eq=False)
+class Window:
+    """A part of a test that is judged by itself: a phase, and in it each subtest, example or request."""
+
+    phase: str
+    label: str | None = None
+    started: float = 0.0
+    statements: dict[tuple[int, int], Statement] = field(default_factory=dict)
+
+    def __iter__(self) -> Iterator[Statement]:
+        return iter(self.statements.values())
+
+    @property
+    def queries(self) -> int:
+        """The number of statements sent, transaction control left out."""
+        return sum(each.count for each in self if each.shape.kind != "transaction")
+
+
+@dataclass(slots=True, eq=False)
+class Recording:
+    """What one test sent, window by window."""
+
+    nodeid: str
+    windows: list[Window] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    checkouts: dict[str, int] = field(default_factory=dict)
+    connects: dict[str, int] = field(default_factory=dict)
+
+    def statements(self, *phases: str) -> Iterator[Statement]:
+        """Yield the statements of the given phases (of all when none is given), in the order of their first send."""
+        for window in self.windows:
+            if not phases or window.phase in phases:
+                yield from window
+
+    def select(self, *phases: str) -> list[Window]:
+        """Return the windows of the given phases."""
+        return [each for each in self.windows if not phases or each.phase in phases]
+
+    def queries(self, *phases: str, kind: str | None = None) -> int:
+        """Count the statements sent in the given phases, transaction control left out."""
+        return sum(
+            each.count
+            for each in self.statements(*phases)
+            if each.shape.kind != "transaction" and kind in (None, each.shape.kind)
+        )

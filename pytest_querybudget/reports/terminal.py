@@ -1,0 +1,163 @@
+"""The summary after the session: one screen that says where a suite wastes queries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from pytest_querybudget.reports.document import BudgetEntry, FindingEntry, Report, TestEntry
+from pytest_querybudget.reports.text import duration, plural, printable
+
+Line = tuple[str, dict[str, bool]]
+MOST_FINDINGS = 10
+MOST_PROBLEMS = 8
+MOST_SLACK = 5
+# A budget has slack when at least half of it, and more than one statement, was not used.
+SLACK = 2
+
+
+@dataclass(slots=True)
+class _Seen:
+    """One finding over all tests."""
+
+    entry: FindingEntry
+    tests: set[str] = field(default_factory=set)
+    count: int = 0
+    failed: bool = False
+
+
+def summary(report: Report, *, width: int, top: int, quiet: bool, wrote: Iterable[str] = ()) -> Iterator[Line]:
+    """Yield the lines of the summary with their markup; nothing when there is nothing to say."""
+    touched = report.totals.queries > 0 or report.totals.findings > 0
+    if not touched and not report.problems and not wrote:
+        return
+    if touched:
+        yield _totals(report), {"bold": True}
+    if quiet:
+        yield from _problems(report, width)
+        return
+    if touched:
+        yield from _most(report, top, width)
+        yield from _findings(report, width)
+        yield from _slack(report, width)
+    yield from _problems(report, width)
+    for each in wrote:
+        yield _cut(each, width), {}
+
+
+def _totals(report: Report) -> str:
+    totals = report.totals
+    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(totals.by_kind.items(), key=lambda one: -one[1]) if kind != "transaction")
+    return f"{plural(totals.queries, 'query')} in {plural(totals.tests, 'test')}, {duration(totals.db_time)} in the database ({kinds})"
+
+
+def _most(report: Report, top: int, width: int) -> Iterator[Line]:
+    counted = sorted(
+        ((sum(phase.queries for name, phase in each.phases.items() if name == "call"), each) for each in report.tests),
+        key=lambda one: (-one[0], one[1].nodeid),
+    )
+    shown = [(number, each) for number, each in counted if number][:top]
+    if not shown:
+        return
+    yield "", {}
+    yield "tests that send most", {"bold": True}
+    for number, each in shown:
+        time = duration(sum(phase.db_time for phase in each.phases.values()))
+        yield _middle(f"  {number:>6,}  {time:>8}  ", each.nodeid, width), {}
+
+
+def _findings(report: Report, width: int) -> Iterator[Line]:
+    found = _merged(report.tests)
+    open_ones = [each for each in found if not each.entry.allowed]
+    if open_ones:
+        yield "", {}
+        failed = sum(each.failed for each in open_ones)
+        yield f"{plural(len(open_ones), 'finding')}{f', {failed} failing' if failed else ''}", {"bold": True}
+    for each in open_ones[:MOST_FINDINGS]:
+        yield from _finding(each, width)
+    if len(open_ones) > MOST_FINDINGS:
+        yield f"  ... and {plural(len(open_ones) - MOST_FINDINGS, 'more finding')}", {}
+    allowed = len(found) - len(open_ones)
+    if allowed:
+        yield f"  {plural(allowed, 'finding')} allowed", {}
+
+
+def _finding(seen: _Seen, width: int) -> Iterator[Line]:
+    entry = seen.entry
+    place = f"{entry.location.path}:{entry.location.line}" if entry.location else "?"
+    subject = entry.relationship or ", ".join(entry.tables)
+    tests = plural(len(seen.tests), "test")
+    mark = "F" if seen.failed else "-"
+    markup = {"red": True} if seen.failed else {"yellow": True}
+    yield _cut(f"{mark} {entry.rule} {printable(subject)} x{seen.count:,} at {printable(place)} in {tests}", width), markup
+    if entry.fix:
+        yield _cut(f"    {printable(entry.fix)}", width), {}
+
+
+def _merged(tests: Iterable[TestEntry]) -> list[_Seen]:
+    """Return each finding once, those that fail and those that cost most first."""
+    merged: dict[str, _Seen] = {}
+    for test in tests:
+        for entry in test.findings:
+            if entry.declared_only and not entry.failed:
+                continue
+            seen = merged.setdefault(f"{entry.identity}{entry.allowed is None}", _Seen(entry))
+            seen.tests.add(test.nodeid)
+            seen.failed = seen.failed or entry.failed
+            if entry.count > seen.count:
+                seen.count, seen.entry = entry.count, entry
+    return sorted(merged.values(), key=lambda each: (not each.failed, -each.count * len(each.tests), each.entry.rule))
+
+
+def _slack(report: Report, width: int) -> Iterator[Line]:
+    loose = [
+        (name, budget, test.nodeid)
+        for test in report.tests
+        if test.outcome == "passed"
+        for name, budget in sorted(test.budget.items())
+        if _is_loose(name, budget)
+    ]
+    if not loose:
+        return
+    loose.sort(key=lambda each: each[1].actual - each[1].limit)
+    yield "", {}
+    yield "budgets with slack", {"bold": True}
+    for name, budget, nodeid in loose[:MOST_SLACK]:
+        yield _middle(f"  {name} declared {budget.limit:g}, used {budget.actual:g}  ", nodeid, width), {}
+    if len(loose) > MOST_SLACK:
+        yield f"  ... and {len(loose) - MOST_SLACK:,} more", {}
+
+
+def _is_loose(name: str, budget: BudgetEntry) -> bool:
+    return (
+        budget.declared == "marker"
+        and name.startswith(("max_queries", "max_columns", "max_rows"))
+        and budget.limit >= SLACK * max(budget.actual, 1)
+        and budget.limit - budget.actual > 1
+    )
+
+
+def _problems(report: Report, width: int) -> Iterator[Line]:
+    groups: dict[str, list[str]] = {}
+    for each in report.problems:
+        where = f" ({each.nodeid})" if each.nodeid else ""
+        groups.setdefault(each.slug, []).append(f"{each.text}{where}")
+    for slug, texts in groups.items():
+        yield "", {}
+        yield f"{slug.replace('-', ' ')}: {len(texts)}", {"bold": True, "yellow": True}
+        for text in texts[:MOST_PROBLEMS]:
+            yield _cut(f"  {printable(text)}", width), {}
+        if len(texts) > MOST_PROBLEMS:
+            yield f"  ... and {len(texts) - MOST_PROBLEMS:,} more", {}
+
+
+def _cut(text: str, width: int) -> str:
+    text = " ".join(text.split("\n"))
+    return text if len(text) < width else text[: max(width - 4, 20)] + "..."
+
+
+def _middle(head: str, tail: str, width: int) -> str:
+    """Put head and tail on one line; a long tail loses its beginning, which says least."""
+    tail = printable(tail).replace("\n", " ")
+    room = max(width - 1 - len(head), 20)
+    return head + (tail if len(tail) <= room else "..." + tail[-(room - 3) :])

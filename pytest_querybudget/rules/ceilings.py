@@ -1,0 +1,61 @@
+"""What the ceilings have in common: a measured figure above a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.recording.model import Recording, Statement
+
+PHASES = ("call", "setup", "teardown", "all")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exceeded(Finding):
+    """A figure above (or, where it must be exact, below) its limit.
+
+    `unit` is what is counted, `figure` the rule's own name for it; `window` is the subtest, example or request.
+    """
+
+    limit: float
+    actual: float
+    unit: str
+    window: str | None = None
+    exact: bool = False
+    advice: str | None = None
+
+    @property
+    def message(self) -> str:
+        """Expected and got."""
+        most = "exactly" if self.exact else "at most"
+        where = f" in {self.window}" if self.window else ""
+        return f"expected {most} {_figure(self.limit)} {self.unit}, got {_figure(self.actual)}{where}"
+
+    @property
+    def fix(self) -> str | None:
+        """What to do about it, where the rule knows."""
+        return self.advice
+
+
+def _figure(value: float) -> str:
+    return f"{value:.4g}" if isinstance(value, float) and not value.is_integer() else f"{int(value):,}"
+
+
+def counted(statements: Iterable[Statement]) -> list[Statement]:
+    """Return the statements that ceilings count: all but transaction control."""
+    return [each for each in statements if each.shape.kind != "transaction"]
+
+
+def windows_of(recording: Recording, phase: str) -> list[tuple[str | None, list[Statement]]]:
+    """Return what is measured by itself: each window of a phase, or everything together for `all`."""
+    if phase == "all":
+        return [(None, counted(recording.statements()))]
+    return [(each.label, counted(each)) for each in recording.select(phase)]
+
+
+def worst(statements: Iterable[Statement]) -> Statement | None:
+    """Return the statement that was sent most often."""
+    return max(statements, key=lambda each: each.count, default=None)
+
+

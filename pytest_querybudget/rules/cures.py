@@ -1,0 +1,123 @@
+"""Cures as code: loader options, look-ups and writes that replace a loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pytest_querybudget.recording.model import Hop, Meaning
+from pytest_querybudget.recording.places import Place
+
+_WORDS = {
+    "lazy": "was loaded lazily",
+    "deferred": "was loaded on access",
+    "subclass": "was loaded on access",
+    "expired": "was loaded again after it had expired",
+    "refresh": "was refreshed",
+}
+
+
+def loop_words(meaning: Meaning) -> str:
+    """Say what was loaded, and how."""
+    if meaning.load == "lazy":
+        return f"{meaning.relationship} {_WORDS['lazy']}"
+    if meaning.load in ("deferred", "subclass") and meaning.attributes:
+        names = ", ".join(f"{meaning.entity}.{each}" for each in meaning.attributes)
+        verb = "was" if len(meaning.attributes) == 1 else "were"
+        return f"{names} {verb} loaded on access"
+    return f"{meaning.entity} {_WORDS[meaning.load]}"
+
+
+def loader_cure(
+    meaning: Meaning, entities: tuple[str, ...], subclasses: tuple[str, ...], origin: Place | None
+) -> str | None:
+    """Return the change to the query at `origin` that brings everything at once."""
+    where = f" to the query at {origin.path}:{origin.line}" if origin else ""
+    if meaning.load == "expired":
+        return _expired_cure(meaning)
+    if meaning.load == "refresh":
+        return (
+            f"Refresh them together: session.scalars(select({meaning.entity}).where(...)"
+            ".execution_options(populate_existing=True)).all()"
+        )
+    option = loader_option(meaning, entities, subclasses)
+    return f"Add .options({option}){where}."
+
+
+def _expired_cure(meaning: Meaning) -> str:
+    if meaning.cause == "commit":
+        return (
+            "Commit once after the loop, or create the session with expire_on_commit=False: "
+            f"each commit expires every {meaning.entity} that the session holds."
+        )
+    return f"Load them together: session.scalars(select({meaning.entity}).where(...)).all(), after what expired them."
+
+
+def loader_option(meaning: Meaning, entities: tuple[str, ...], subclasses: tuple[str, ...]) -> str:
+    """Return the loader option as Python, the whole path from the entity that the query selects."""
+    hops = _collapsed(meaning.path)
+    steps = [_hop_option(hop, entities if index == 0 else ()) for index, hop in enumerate(hops)]
+    if meaning.load == "deferred":
+        owner = meaning.entity
+        columns = [f"undefer({owner}.{each})" for each in meaning.attributes]
+        return ", ".join(".".join([*steps, each]) for each in columns)
+    if meaning.load == "subclass":
+        base = _first_known(entities, meaning.base) or meaning.base or meaning.entity
+        steps.append(f"selectin_polymorphic({base}, [{', '.join(subclasses or (meaning.entity,))}])")
+        return ".".join(steps)
+    return ".".join(steps)
+
+
+def _first_known(entities: tuple[str, ...], name: str | None) -> str | None:
+    return name if name in entities else None
+
+
+def _collapsed(path: tuple[Hop, ...]) -> list[Hop]:
+    """Return a path with the levels of a tree as one hop."""
+    hops: list[Hop] = []
+    for each in path:
+        if not (hops and each.recursive and hops[-1].key == each.key):
+            hops.append(each)
+    return hops
+
+
+def _hop_option(hop: Hop, entities: tuple[str, ...]) -> str:
+    """Return one step: eager for what was lazy, and only named for what the query loads already."""
+    owner = next((each for each in entities if each in hop.bases), hop.owner)
+    attribute = f"{owner}.{hop.key}"
+    if not hop.lazy:
+        return f"defaultload({attribute})"
+    if hop.recursive:
+        return f"selectinload({attribute}, recursion_depth=-1)"
+    return f"selectinload({attribute})" if hop.uselist else f"joinedload({attribute})"
+
+
+def lookup_cure(
+    keys: tuple[str, ...], attributes: Mapping[str, str], entity: str | None, *, limited: bool, aggregate: bool
+) -> str:
+    """Return the one query that replaces a loop of look-ups by key."""
+    key = next((each for each in keys if each), None)
+    column = attributes.get(key or "", key)
+    if column is None:
+        return "Load them together before the loop, with one query that takes all keys, and look them up in a dict."
+    if aggregate:
+        return f"Compute them together before the loop: .where({column}.in_(keys)).group_by({column})"
+    if limited and not (entity and column.startswith(f"{entity}.")):
+        return _ranked(column)
+    if limited:
+        return _ranked(column)
+    start = f"select({entity})" if entity else "select(...)"
+    if column == key:
+        return f"Load them together before the loop: WHERE {column} IN (...), that is .where({_core(column)}.in_(keys))"
+    return f"Load them together before the loop: {start}.where({column}.in_(keys))"
+
+
+def _ranked(column: str) -> str:
+    return (
+        f"Load them together before the loop: .where({column}.in_(keys)), with "
+        f"func.row_number().over(partition_by={column}, order_by=...) to keep the first rows of each."
+    )
+
+
+def _core(column: str) -> str:
+    table, _, name = column.rpartition(".")
+    return f"{table.rpartition('.')[2]}.c.{name}" if table else f"column({name!r})"

@@ -1,0 +1,61 @@
+"""The ceilings that measure one statement, or add up time: what they share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.recording.model import Recording, Statement
+from pytest_querybudget.rules.base import OptionError, Options, Rule, unknown_keywords
+from pytest_querybudget.rules.ceilings import Exceeded, windows_of
+
+
+class Ceiling(Rule):
+    """A limit on one figure of the call phase, window by window."""
+
+    finding: ClassVar[type[Exceeded]]
+    unit: ClassVar[str]
+
+    @abstractmethod
+    def read_limit(self, value: Any) -> float:
+        """Return a limit. Raises `OptionError`."""
+
+    @abstractmethod
+    def figure(self, statements: Sequence[Statement]) -> tuple[float, Statement | None]:
+        """Return the measured figure of some statements, and the one that is most to blame."""
+
+    def advice(self, statement: Statement | None) -> str | None:
+        """Say what to change, where that is known."""
+        return None
+
+    def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
+        """Take one limit."""
+        unknown_keywords(self, keywords, ("n",))
+        if len(arguments) + len(keywords) != 1:
+            raise OptionError(f"{self.name} takes one limit: {self.takes}; got {len(arguments) + len(keywords)}")
+        return Options(limit=self.read_limit(arguments[0] if arguments else keywords["n"]))
+
+    def measure(self, recording: Recording, options: Options) -> Mapping[str, tuple[float, float]]:
+        """Return the largest figure of any window."""
+        figures = [self.figure(statements)[0] for _, statements in windows_of(recording, options.phase)]
+        return {self.name: (options.limit or 0, max(figures, default=0))}
+
+    def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
+        """Compare the figure of each window with the limit."""
+        for label, statements in windows_of(recording, options.phase):
+            actual, statement = self.figure(statements)
+            if options.limit is not None and actual > options.limit:
+                yield self.finding(
+                    sql=statement.shape.facts.sql if statement else "",
+                    tables=statement.shape.tables if statement else (),
+                    count=statement.count if statement else 0,
+                    location=statement.location if statement else None,
+                    chain=statement.stack.places if statement else (),
+                    limit=options.limit,
+                    actual=actual,
+                    unit=self.unit,
+                    window=label,
+                    advice=self.advice(statement),
+                )

@@ -1,0 +1,45 @@
+"""What the rules about repetition share: whose repetition it is, and how a finding says where."""
+
+from __future__ import annotations
+
+from pytest_querybudget.recording.loops import Repeater, repeater
+from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.recording.places import Place
+
+
+def is_own(statement: Statement) -> bool:
+    """Return whether the test function's own lines sent a statement."""
+    return statement.stack.is_own(0)
+
+
+def judged(statement: Statement) -> Repeater:
+    """Say who repeats a statement."""
+    return repeater(statement.stack)
+
+
+def loop_place(statement: Statement) -> Place | None:
+    """Return the line in the loop, when it is not the line that sends the statement."""
+    loop = statement.stack.loop
+    return statement.stack.places[loop] if loop > 0 else None
+
+
+def caller(chain: tuple[Place, ...]) -> Place | None:
+    """Return the line that called the function which sends a statement."""
+    here = chain[0] if chain else None
+    return next((each for each in chain if here and (each.function, each.path) != (here.function, here.path)), None)
+
+
+def brought_in_by(statement: Statement, others: list[Statement]) -> Place | None:
+    """Return the query of the function in whose loop a statement runs that ran last before it."""
+    stack = statement.stack
+    loop = max(stack.loop, 0)
+    if not stack.places:
+        return None
+    frame = stack.places[loop]
+    best: Statement | None = None
+    for each in others:
+        if each is statement or each.shape.kind != "select" or each.first >= statement.first:
+            continue
+        if any((place.path, place.function) == (frame.path, frame.function) for place in each.stack.places[: loop + 2]):
+            best = each if best is None or each.first > best.first else best
+    return best.location if best is not None else None

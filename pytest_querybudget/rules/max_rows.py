@@ -1,0 +1,78 @@
+"""The rule `max_rows`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.rules.base import count_option
+from pytest_querybudget.rules.ceilings import Exceeded
+from pytest_querybudget.rules.figures import Ceiling
+
+
+class TooManyRows(Exceeded):
+    """A statement that fetched more rows than allowed."""
+
+    __slots__ = ()
+    rule = "max_rows"
+
+
+class MaxRows(Ceiling):
+    """A ceiling on the rows that one statement fetches.
+
+    ## What it does
+
+    Fails a test in which one statement fetches more rows than the limit. Rows are counted as they are fetched, also
+    from a result that streams.
+
+    ## Why is this bad
+
+    Rows that are fetched are rows that are sent, parsed and held in memory. A statement that fetches a whole table to
+    show a page works in every test and fails with the first large customer.
+
+    ## Example
+
+    ```python
+    @pytest.mark.max_rows(50)
+    def test_first_page(session):
+        list(session.scalars(select(Message)))[:50]
+    ```
+
+    ## Use instead
+
+    ```python
+    session.scalars(select(Message).order_by(Message.id).limit(50))
+    ```
+
+    ## Options
+
+    - `n`: the most rows of one statement.
+
+    ## When to allow it
+
+    For exports and batches that need every row; stream those with `yield_per`.
+    """
+
+    name = "max_rows"
+    takes = "n"
+    unit = "rows fetched by one statement"
+    finding = TooManyRows
+
+    def read_limit(self, value: Any) -> float:
+        """Return a number of rows."""
+        return count_option(self, "n", value)
+
+    def figure(self, statements: Sequence[Statement]) -> tuple[float, Statement | None]:
+        """Return the most rows of one execution."""
+        most = max(statements, key=lambda each: each.max_rows, default=None)
+        return (most.max_rows, most) if most else (0, None)
+
+    def advice(self, statement: Statement | None) -> str | None:
+        """Say where to page or to stream."""
+        if statement is None or statement.location is None:
+            return None
+        return (
+            f"Page the query at {statement.location} with .order_by(...).limit(...), "
+            "or stream it with .execution_options(yield_per=...)."
+        )

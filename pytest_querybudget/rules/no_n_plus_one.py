@@ -1,0 +1,270 @@
+"""The rule `no_n_plus_one`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.recording.loops import Repeater
+from pytest_querybudget.recording.model import Hop, Meaning, Origin, Recording, Statement, Window
+from pytest_querybudget.recording.places import Place
+from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
+from pytest_querybudget.rules.cures import lookup_cure, loader_cure, loop_words
+from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, judged, loop_place
+from pytest_querybudget.rules.varying import Varying, varying
+
+ON_BEHALF = ("lazy", "deferred", "subclass", "expired", "refresh")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LazyLoads(Finding):
+    """Loads that the ORM sent for one instance after another."""
+
+    rule = "no_n_plus_one"
+
+    meaning: Meaning
+    entities: tuple[str, ...] = ()
+    subclasses: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """What was loaded, for how many parents, and where they came from."""
+        where = f" brought in by {self.origin}" if self.origin else ""
+        return f"{loop_words(self.meaning)} {self.count} times, once for each {self.meaning.entity}{where}"
+
+    @property
+    def fix(self) -> str | None:
+        """The loader option, written against the query that brought the parents in."""
+        return loader_cure(self.meaning, self.entities, self.subclasses, self.origin)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookups(Finding):
+    """Reads of one shape that a loop sends, each for another key."""
+
+    rule = "no_n_plus_one"
+
+    keys: tuple[str, ...]
+    loop: Place | None = None
+    entity: str | None = None
+    attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
+    limited: bool = False
+    aggregate: bool = False
+
+    @property
+    def message(self) -> str:
+        """How often, by what key, and who asks."""
+        key = " and ".join(each for each in self.keys if each) or "another key"
+        outer = self.loop or caller(self.chain)
+        where = f", called in a loop at {outer}" if self.loop else f", called by {outer}" if outer else ""
+        return f"the same query ran {self.count} times, each time for another {key}{where}"
+
+    @property
+    def fix(self) -> str | None:
+        """One query for all keys."""
+        return lookup_cure(self.keys, self.attributes, self.entity, limited=self.limited, aggregate=self.aggregate)
+
+
+@dataclass(slots=True, eq=False)
+class _Group:
+    """Loads of one kind that parents of one result caused."""
+
+    statements: dict[Statement, int] = field(default_factory=dict)
+    firsts: set[int] = field(default_factory=set)
+    varied: bool = False
+
+    @property
+    def parents(self) -> int:
+        return 2 if self.varied else len(self.firsts)
+
+    @property
+    def count(self) -> int:
+        return sum(self.statements.values())
+
+
+class NoNPlusOne(Rule):
+    """No query for each row of an earlier result.
+
+    ## What it does
+
+    Finds queries that are sent once for each row: lazy loads of a relationship, of deferred, inherited or expired
+    columns, `session.get()`, `select()` and `text()` in a loop, also with a session, a task or a thread for each row.
+
+    A lazy load counts when one relationship is loaded for several parents that one result brought in, wherever that
+    happens. Other reads count when the same query comes from the same stack of application frames, inside a loop, for
+    different keys. Pages, chunks of an IN list and the levels of a tree are no loop.
+
+    ## Why is this bad
+
+    The page that shows 10 rows sends 11 queries, the one that shows 1,000 sends 1,001. No test fails, because each of
+    them is fast.
+
+    ## Example
+
+    ```python
+    def list_orders(session):
+        orders = session.scalars(select(Order))
+        return [(order.id, order.customer.name) for order in orders]
+    ```
+
+    ## Use instead
+
+    ```python
+    def list_orders(session):
+        orders = session.scalars(select(Order).options(joinedload(Order.customer)))
+        return [(order.id, order.customer.name) for order in orders]
+    ```
+
+    ## Options
+
+    - `threshold=2`: how many statements make a finding.
+
+    ## When to allow it
+
+    Where the number of rows is small and known, with a comment on the line:
+    `# querybudget: allow[no_n_plus_one] a journey has three stages`.
+    """
+
+    name = "no_n_plus_one"
+    takes = "threshold="
+    default = True
+
+    def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
+        """Take a threshold."""
+        no_arguments(self, arguments, keywords, "threshold")
+        return Options(threshold=threshold_option(self, keywords))
+
+    def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
+        """Look at each window by itself."""
+        for window in recording.select(options.phase):
+            yield from _loads(window, options.threshold)
+            yield from _lookups(window, options.threshold)
+
+
+def loop_of_lookups(statement: Statement, threshold: float) -> Varying | None:
+    """Return by what a statement looks up in a loop, or None when it does not."""
+    if statement.shape.kind != "select" or statement.count < threshold or len(statement.digests) < 2:  # noqa: PLR2004
+        return None
+    if statement.meaning is not None and not _is_unplaced(statement):
+        return None
+    if judged(statement) is Repeater.REQUEST or statement.shape.facts.volatile:
+        return None
+    found = varying(statement)
+    return None if found.clean else found
+
+
+def _is_unplaced(statement: Statement) -> bool:
+    """Return whether a load's parents came from no query: they were made in this session."""
+    return statement.meaning is not None and statement.meaning.load in ON_BEHALF and set(statement.origins) == {None}
+
+
+def _loads(window: Window, threshold: float) -> Iterator[LazyLoads]:
+    groups: dict[tuple[Any, ...], _Group] = {}
+    for each in window:
+        meaning = each.meaning
+        if meaning is None or meaning.load not in ON_BEHALF:
+            continue
+        for origin, caused in each.origins.items():
+            if origin is None:
+                continue
+            group = groups.setdefault((*_subject(meaning), origin), _Group())
+            group.statements[each] = caused.count
+            group.firsts.add(caused.first)
+            group.varied = group.varied or caused.varied
+    yield from _merge(groups, threshold)
+
+
+def _subject(meaning: Meaning) -> tuple[Any, ...]:
+    """Return what is loaded, a tree's levels being one."""
+    path: list[Hop] = []
+    for each in meaning.path:
+        if not (path and each.recursive and path[-1].key == each.key):
+            path.append(each)
+    if meaning.load == "lazy":
+        return meaning.load, tuple((each.bases[-1:] or (each.owner,), each.key) for each in path)
+    if meaning.load == "subclass":
+        return meaning.load, meaning.base, tuple(map(str, path))
+    return meaning.load, meaning.entity, tuple(map(str, path)), meaning.attributes if meaning.load == "deferred" else ()
+
+
+def _merge(groups: dict[tuple[Any, ...], _Group], threshold: float) -> Iterator[LazyLoads]:
+    """Make one finding of the groups that differ only in the result that brought the parents in."""
+    merged: dict[tuple[Any, ...], list[tuple[Origin, _Group]]] = {}
+    for key, group in groups.items():
+        origin: Origin = key[-1]
+        if group.count >= threshold and group.parents > 1 and _levels_grow(group):
+            merged.setdefault((*key[:-1], origin.statement.location), []).append((origin, group))
+    for found in merged.values():
+        origin = found[0][0]
+        statements: dict[Statement, int] = {}
+        for _, group in found:
+            for statement, count in group.statements.items():
+                statements[statement] = statements.get(statement, 0) + count
+        yield _finding(origin, statements)
+
+
+def _levels_grow(group: _Group) -> bool:
+    """Return whether some level of a tree had several parents: a walk along a chain is one statement a level."""
+    by_depth: dict[int, int] = {}
+    for statement, count in group.statements.items():
+        depth = len(statement.meaning.path) if statement.meaning else 0
+        by_depth[depth] = by_depth.get(depth, 0) + count
+    return max(by_depth.values()) > 1
+
+
+def _finding(origin: Origin, statements: dict[Statement, int]) -> LazyLoads:
+    most = max(statements, key=lambda each: statements[each])
+    meaning = min((each.meaning for each in statements if each.meaning), key=lambda each: len(each.path))
+    shallow = meaning.load in ("expired", "refresh")
+    return LazyLoads(
+        sql=most.shape.facts.sql,
+        tables=most.shape.tables,
+        count=sum(statements.values()),
+        location=most.location,
+        origin=origin.statement.location,
+        chain=most.stack.places,
+        relationship=meaning.relationship,
+        declared_only=shallow and is_own(most),
+        meaning=meaning,
+        entities=origin.statement.shape.entities,
+        subclasses=tuple(sorted({each.meaning.entity for each in statements if each.meaning})),
+    )
+
+
+def _lookups(window: Window, threshold: float) -> Iterator[Finding]:
+    statements = list(window)
+    for each in statements:
+        found = loop_of_lookups(each, threshold)
+        if found is None:
+            continue
+        own = judged(each) is Repeater.TEST
+        if each.meaning is not None:
+            yield LazyLoads(
+                sql=each.shape.facts.sql,
+                tables=each.shape.tables,
+                count=each.count,
+                location=each.location,
+                chain=each.stack.places,
+                relationship=each.meaning.relationship,
+                declared_only=own,
+                meaning=each.meaning,
+            )
+            continue
+        facts = each.shape.facts
+        yield Lookups(
+            sql=facts.sql,
+            tables=each.shape.tables,
+            count=each.count,
+            location=each.location,
+            origin=brought_in_by(each, statements),
+            chain=each.stack.places,
+            declared_only=own,
+            keys=found.keys or found.lists,
+            loop=loop_place(each),
+            entity=each.shape.entities[0] if each.shape.entities else None,
+            attributes=each.shape.attributes,
+            limited=facts.limited,
+            aggregate=facts.aggregate,
+        )

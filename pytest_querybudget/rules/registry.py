@@ -1,0 +1,38 @@
+"""Every rule that ships with the plugin, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from pytest_querybudget.rules.base import Rule
+from pytest_querybudget.rules.forbid_columns import ForbidColumns
+from pytest_querybudget.rules.max_columns import MaxColumns
+from pytest_querybudget.rules.max_db_time import MaxDbTime
+from pytest_querybudget.rules.max_queries import MaxQueries
+from pytest_querybudget.rules.max_query_time import MaxQueryTime
+from pytest_querybudget.rules.max_rows import MaxRows
+from pytest_querybudget.rules.no_n_plus_one import NoNPlusOne
+from pytest_querybudget.rules.no_repeated_queries import NoRepeatedQueries
+from pytest_querybudget.rules.no_write_loops import NoWriteLoops
+from pytest_querybudget.rules.only_columns import OnlyColumns
+from pytest_querybudget.rules.read_only import ReadOnly
+
+RULES: tuple[Rule, ...] = (
+    MaxQueries(),
+    MaxColumns(),
+    MaxRows(),
+    MaxQueryTime(),
+    MaxDbTime(),
+    OnlyColumns(),
+    ForbidColumns(),
+    ReadOnly(),
+    NoRepeatedQueries(),
+    NoNPlusOne(),
+    NoWriteLoops(),
+)
+
+
+def by_name(rules: Iterable[Rule] = RULES) -> Mapping[str, Rule]:
+    """Return rules by their names."""
+    return MappingProxyType({each.name: each for each in rules})

@@ -1,0 +1,67 @@
+"""What differs between the executions of one statement, and whether that makes them a loop of look-ups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from pytest_querybudget.recording.model import Statement
+
+
+@dataclass(frozen=True, slots=True)
+class Varying:
+    """The columns by which a statement looks up something else each time.
+
+    `keys` are compared by equality, `lists` by IN; both are `table.column` where that is known. `clean` means that
+    the executions are parts of one walk: pages, ranges, chunks or levels, which no single statement replaces.
+    """
+
+    keys: tuple[str, ...]
+    lists: tuple[str, ...]
+    clean: bool
+
+
+def varying(statement: Statement) -> Varying:
+    """Compare the remembered executions of a statement.
+
+    A page differs in its offset or in the end of the page before (a range, also one with tie-breakers: the column of
+    an equality is then in a range as well). A chunk is a part of a long list, a level holds what the level above it
+    brought. Everything else that is looked up by different keys could have been looked up together.
+    """
+    names = _varying_names(statement)
+    facts = statement.shape.facts
+    roles: dict[str, list[str]] = {}
+    for each in facts.binds:
+        name = f"literal {each.name}" if each.literal else each.name
+        if name in names:
+            roles.setdefault(each.role, []).append(each.column or "")
+    ranged = {each.column for each in facts.binds if each.role == "range"}
+    keys = tuple(dict.fromkeys(each for each in roles.get("equal", []) if each not in ranged or not each))
+    lists = tuple(dict.fromkeys(roles.get("in", [])))
+    if keys:
+        return Varying(keys, lists, clean=False)
+    if lists:
+        return Varying(keys, lists, clean=_is_batch(statement))
+    return Varying(keys, lists, clean=bool(roles) or not names)
+
+
+def _varying_names(statement: Statement) -> set[str]:
+    """Return the parameters that had more than one value."""
+    values: dict[str, set[int]] = {}
+    for sample in statement.samples:
+        for name, value in sample.values.items():
+            values.setdefault(name, set()).add(value)
+    return {name for name, seen in values.items() if len(seen) > 1}
+
+
+def _is_batch(statement: Statement) -> bool:
+    """Return whether lists of different values are chunks of one list, or the levels of a tree."""
+    lengths = [each.listed for each in statement.samples]
+    if max(lengths, default=0) <= 1:
+        return False
+    whole = statement.count <= len(lengths)
+    chunks = lengths[:-1] if whole else lengths
+    if len(set(chunks)) == 1 and lengths[-1] <= chunks[0] and chunks[0] > 1:
+        return True
+    # `rows` of a sample is what the execution before it fetched: a level asks for what the level above brought.
+    following = statement.samples[1:]
+    return all(each.listed <= each.rows for each in following)

@@ -1,0 +1,147 @@
+"""Command line and ini file as frozen values."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_querybudget.reports.writer import parse_target
+
+if TYPE_CHECKING:
+    import pytest
+
+MODES = ("report", "strict", "off")
+PREFIX = "querybudget_"
+
+# Name, type, default and help of each ini option that is not a rule.
+INI: tuple[tuple[str, str, Any, str], ...] = (
+    ("querybudget_mode", "string", "", "report, strict or off; the command line wins"),
+    ("querybudget_source", "args", (), "packages or directories that are the application, also when installed"),
+    ("querybudget_show_parameters", "bool", False, "show literals and parameters of statements in failures and reports"),
+    ("querybudget_top", "string", "5", "how many tests the summary lists"),
+    ("querybudget_lock", "string", "", "path of the lock file that holds each test to what it is known to send"),
+    ("querybudget_lock_strict", "bool", False, "fail when the lock file names tests that no longer exist"),
+    ("querybudget_report", "linelist", (), "reports to write, one FORMAT:PATH a line"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What the user asked for. Paths are absolute."""
+
+    mode: str
+    rootdir: Path
+    source: tuple[str, ...] = ()
+    show_parameters: bool = False
+    top: int = 5
+    reports: tuple[str, ...] = ()
+    explain: bool = False
+    audit: bool = False
+    prove: bool = False
+    lock: Path | None = None
+    update: bool = False
+    lock_strict: bool = False
+    write_markers: bool = False
+    dry_run: bool = False
+    defaults: Mapping[str, str] = field(default_factory=dict)
+
+
+def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
+    """Declare the command-line options, and one ini option for each rule."""
+    group = parser.getgroup("querybudget", "budgets for the SQL that tests send")
+    add = group.addoption
+    add("--querybudget", choices=MODES, help="report what is found (default), fail on it (strict), or install nothing (off)")
+    add("--querybudget-report", action="append", metavar="FORMAT:PATH", help="write a report; may be given several times")
+    add("--querybudget-top", type=int, metavar="N", help="how many tests the summary lists")
+    add("--querybudget-explain", action="store_true", help="plan every statement, and judge the plans")
+    add("--querybudget-audit", action="store_true", help="watch which loaded columns and relationships are read")
+    add("--querybudget-prove", action="store_true", help="try each suggested cure, and print before and after")
+    add(
+        "--querybudget-lock",
+        nargs="?",
+        const="querybudget.lock",
+        metavar="PATH",
+        help="hold each test to what querybudget.lock (or PATH) knows that it sends",
+    )
+    add("--querybudget-update", action="store_true", help="write the lock file anew")
+    add(
+        "--querybudget-write-markers",
+        action="store_true",
+        help="write @pytest.mark.max_queries(n) into the source of tests that have no budget",
+    )
+    add(
+        "--querybudget-dry-run",
+        "--dry-run",
+        dest="querybudget_dry_run",
+        action="store_true",
+        help="with --querybudget-write-markers: show the changes, write nothing",
+    )
+    for name, kind, default, text in INI:
+        parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]
+    for rule in rules:
+        parser.addini(PREFIX + rule, f"default budget of every test for the rule {rule}", default="")
+
+
+def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
+    """Read what the user asked for.
+
+    Raises `ValueError` that names the option, what it got and what it takes.
+    """
+    rules = tuple(rules)
+    _refuse_unknown(config, rules)
+    option = config.getoption
+    mode = option("querybudget") or config.getini("querybudget_mode") or "report"
+    if mode not in MODES:
+        raise ValueError(f"querybudget_mode got {mode!r}, but takes one of {', '.join(MODES)}")
+    reports = (*config.getini("querybudget_report"), *(option("querybudget_report") or ()))
+    for each in reports:
+        parse_target(each)
+    lock = option("querybudget_lock") or config.getini("querybudget_lock")
+    return Settings(
+        mode=mode,
+        rootdir=config.rootpath,
+        source=tuple(config.getini("querybudget_source")),
+        show_parameters=config.getini("querybudget_show_parameters"),
+        top=_top(config),
+        reports=reports,
+        explain=option("querybudget_explain"),
+        audit=option("querybudget_audit"),
+        prove=option("querybudget_prove"),
+        lock=_lock_path(config, lock),
+        update=option("querybudget_update"),
+        lock_strict=config.getini("querybudget_lock_strict"),
+        write_markers=option("querybudget_write_markers"),
+        dry_run=option("querybudget_dry_run"),
+        defaults={rule: value for rule in rules if (value := str(config.getini(PREFIX + rule)).strip())},
+    )
+
+
+def _lock_path(config: pytest.Config, given: str) -> Path | None:
+    if given:
+        return config.rootpath / given
+    return config.rootpath / "querybudget.lock" if config.getoption("querybudget_update") else None
+
+
+def _top(config: pytest.Config) -> int:
+    given = config.getoption("querybudget_top")
+    text = str(given if given is not None else config.getini("querybudget_top"))
+    if not text.isdigit():
+        raise ValueError(f"--querybudget-top got {text!r}, but takes a whole number from 0")
+    return int(text)
+
+
+def _refuse_unknown(config: pytest.Config, rules: tuple[str, ...]) -> None:
+    known = [name for name, *_ in INI] + [PREFIX + rule for rule in rules]
+    with warnings.catch_warnings():
+        # Deprecated, and the only way to see an option that nobody declared.
+        warnings.simplefilter("ignore")
+        given = list(config.inicfg)
+    for key in given:
+        if key.startswith(PREFIX) and key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known are: {', '.join(known)}"
+            raise ValueError(f"unknown ini option {key!r}; {hint}")

@@ -1,0 +1,51 @@
+"""Begins a run: options become settings, settings become instruments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_querybudget.budgets import ALLOW, GROUP, BudgetError
+from pytest_querybudget.rules.base import Rule
+from pytest_querybudget.rules.registry import RULES
+from pytest_querybudget.settings import read_settings
+
+if TYPE_CHECKING:
+    from pytest_querybudget.run import Run
+
+RUN: pytest.StashKey[Run] = pytest.StashKey()
+
+
+def start(config: pytest.Config) -> None:
+    """Make the run of a configuration, and undo everything when it ends. Raises `pytest.UsageError`."""
+    _declare_markers(config, RULES)
+    try:
+        settings = read_settings(config, [each.name for each in RULES])
+        if settings.mode == "off":
+            return
+        from pytest_querybudget.plugin import Hooks
+        from pytest_querybudget.run import Run
+
+        run = config.stash[RUN] = Run(config, settings, RULES)
+    except (BudgetError, ValueError) as error:
+        raise pytest.UsageError(f"pytest-querybudget: {error}") from None
+    config.pluginmanager.register(Hooks(run), "querybudget-run")
+    if _runs_tests(config):
+        run.instruments.install()
+        config.add_cleanup(run.instruments.remove)
+
+
+def _runs_tests(config: pytest.Config) -> bool:
+    """Return whether this process runs tests, and does not only hand them to workers."""
+    distributed = getattr(config.option, "dist", "no") != "no" and not hasattr(config, "workerinput")
+    return not (distributed and getattr(config.option, "tx", None))
+
+
+def _declare_markers(config: pytest.Config, rules: tuple[Rule, ...]) -> None:
+    for rule in rules:
+        config.addinivalue_line("markers", f"{rule.name}({rule.takes}): {rule.summary}")
+    config.addinivalue_line("markers", f"{GROUP}(**rules): several budgets at once, each rule as a keyword")
+    config.addinivalue_line(
+        "markers", f'{ALLOW}("rule", match="glob", reason="...", until="2027-01-31"): findings that do not fail'
+    )

@@ -1,0 +1,75 @@
+"""From a recording and a budget to verdicts: what was found, and whether it fails the test."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from pytest_querybudget.budgets import Budget, Declaration, Permission
+from pytest_querybudget.findings.allowances import Allowed, SourceComments, matches
+from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.rules.base import Options, Rule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """A finding, whether it fails, and what allows it."""
+
+    finding: Finding
+    failed: bool
+    allowed: Allowed | None = None
+
+
+@dataclass(slots=True)
+class Judge:
+    """Applies rules to recordings. `strict` fails what the plugin looks for by itself."""
+
+    rules: Sequence[Rule]
+    strict: bool
+    comments: SourceComments
+    today: dt.date
+
+    def judge(
+        self, recording: Recording, budget: Budget, only: Callable[[Options], bool] = lambda _: True
+    ) -> tuple[list[Verdict], set[Permission]]:
+        """Return the verdicts of a recording, and the markers that silenced something.
+
+        `only` selects declarations by their options (those of a phase).
+        """
+        verdicts: list[Verdict] = []
+        used: set[Permission] = set()
+        for rule, options, declaration in self._applicable(budget):
+            if not only(options):
+                continue
+            for finding in rule.check(recording, options):
+                permission = self._permission(budget.permissions, finding)
+                allowed = self.comments.find(finding)
+                if permission is not None:
+                    used.add(permission)
+                    allowed = Allowed(reason=permission.reason, source="marker", until=permission.until)
+                verdicts.append(
+                    Verdict(finding=finding, failed=allowed is None and self._fails(finding, declaration), allowed=allowed)
+                )
+        return verdicts, used
+
+    def _applicable(self, budget: Budget) -> Iterable[tuple[Rule, Options, Declaration | None]]:
+        for rule in self.rules:
+            declaration = budget.declarations.get(rule.name)
+            if declaration is not None:
+                yield rule, declaration.options, declaration
+            elif rule.default:
+                yield rule, rule.parse((), {}), None
+
+    def _fails(self, finding: Finding, declaration: Declaration | None) -> bool:
+        if declaration is None:
+            return self.strict and not finding.declared_only
+        return declaration.on_test or not finding.declared_only
+
+    def _permission(self, permissions: Iterable[Permission], finding: Finding) -> Permission | None:
+        for each in permissions:
+            named = finding.rule in each.rules or "*" in each.rules
+            if named and (each.until is None or each.until >= self.today) and matches(finding, each.match):
+                return each
+        return None
