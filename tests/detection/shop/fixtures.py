@@ -1,10 +1,12 @@
 """The scenarios' conftest: engines with five orders, and sessions that have loaded nothing yet."""
 
+import os
 from datetime import date, timedelta
 
 import pytest
 from app.shop import *  # noqa: F403
 from sqlalchemy import create_engine, insert
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import StaticPool
@@ -100,3 +102,15 @@ def many_orders(engine):
         orders = [{"id": n, "number": f"o{n}", "status": "new", "placed": DAY, "customer_id": 1} for n in numbers]
         connection.execute(insert(Order), orders)
         connection.execute(insert(Item), [{"order_id": n, "product_id": 1, "quantity": 1} for n in numbers])
+
+
+@pytest.fixture
+def postgresql():
+    engine = create_engine(os.environ.get("QUERYBUDGET_POSTGRESQL", "postgresql+psycopg://postgres@127.0.0.1/test"))
+    try:
+        connection = engine.connect()
+    except (ImportError, OperationalError) as error:
+        pytest.skip(f"no PostgreSQL: {type(error).__name__}")
+    with connection:
+        yield connection
+    engine.dispose()
