@@ -3,8 +3,6 @@
 Version 1, described by `report.schema.json` in the package. Fields may be added, none renamed.
 """
 
-# ruff: noqa: A005 - the module is named after its format, and nothing imports it by a bare name
-
 from __future__ import annotations
 
 import json

@@ -25,10 +25,11 @@ def start(profile: Path) -> Any:
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for argument in (
         "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking",
-        "--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars", f"--user-data-dir={profile}",
+        "--disable-component-update", "--disable-sync", "--no-first-run", "--hide-scrollbars",
+        f"--user-data-dir={profile}",
     ):  # fmt: skip
         options.add_argument(argument)
-    service = __import__("selenium.webdriver.chrome.service", fromlist=["Service"]).Service(driver)
+    service = webdriver.ChromeService(driver)
     return webdriver.Chrome(options=options, service=service)
 
 

@@ -59,10 +59,24 @@ class Reader:
         """The only element, or the first."""
         return self.driver.find_element("css selector", selector)
 
+    def click(self, selector: str) -> None:
+        """Click on all elements, one after the other."""
+        for element in self.driver.find_elements("css selector", selector):
+            element.click()
+            self.settle()
+
+    def settle(self) -> None:
+        """Wait until the page has answered: it hears of a new address, or an opened line, a moment later."""
+        self.driver.execute_async_script(
+            "const done = arguments[0];"
+            "setTimeout(() => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))), 30)"
+        )
+
     def keys(self, *names: str) -> None:
         """Type on whatever has the focus."""
         for name in names:
             self.driver.switch_to.active_element.send_keys(KEYS.get(name, name))
+            self.settle()
 
     def rows(self) -> list[str]:
         """The keys of the rows in sight."""
@@ -133,12 +147,12 @@ def test_search_can_be_linked(reader: Reader) -> None:
 def test_sort_by_a_column(reader: Reader) -> None:
     """A click sorts numbers downwards, another one upwards, and assistive technology is told."""
     reader.go("#view=tests")
-    reader.one("[data-sort=time]").click()
+    reader.click("[data-sort=time]")
     assert reader.rows()[0] == "tests/test_reporting.py::test_busiest_customers"
     assert reader.js("document.querySelector('[aria-sort]').ariaSort") == "descending"
-    reader.one("[data-sort=time]").click()
+    reader.click("[data-sort=time]")
     assert reader.rows()[-1] == "tests/test_reporting.py::test_busiest_customers"
-    reader.one("[data-sort=queries]").click()
+    reader.click("[data-sort=queries]")
     assert reader.rows()[0] == "tests/test_importing.py::TestImporter::test_save_all"
 
 
@@ -160,14 +174,14 @@ def test_sort_by_a_column(reader: Reader) -> None:
 def test_filters(view: str, select: str, value: str, number: int, reader: Reader) -> None:
     """Each filter leaves what it says."""
     reader.go(f"#view={view}")
-    reader.one(f"#filter-{view}-{select} option[value='{value}']").click()
+    reader.click(f"#filter-{view}-{select} option[value='{value}']")
     assert len(reader.rows()) == number
 
 
 def test_open_a_finding_by_mouse(reader: Reader) -> None:
     """With place, cure, proof, statement and tests; the address can be passed on."""
     reader.go()
-    reader.one("tr[data-key='5d1f0c8a2b3e4f60']").click()
+    reader.click("tr[data-key='5d1f0c8a2b3e4f60']")
     assert reader.opened() == "Finding no_n_plus_one"
     text = reader.one(".details").text
     for said in (
@@ -181,6 +195,7 @@ def test_open_a_finding_by_mouse(reader: Reader) -> None:
         assert said in text
     assert reader.driver.current_url.endswith("#finding=5d1f0c8a2b3e4f60")
     reader.driver.back()
+    reader.settle()
     assert reader.opened() is None
 
 
@@ -197,7 +212,7 @@ def test_link_opens_a_test(reader: Reader) -> None:
 def test_timeline_opens_to_the_statement(reader: Reader) -> None:
     """With its text, figures and plan."""
     reader.go(f"#test={quote(LISTING)}")
-    reader.driver.find_elements("css selector", ".lines summary")[2].click()
+    reader.click(".lines li:nth-of-type(5) summary")
     body = reader.one(".lines details[open] .body").text
     assert "ORDER BY orders.placed_at" in body
     assert "GET /orders" in body
@@ -207,10 +222,9 @@ def test_timeline_opens_to_the_statement(reader: Reader) -> None:
 def test_hostile_test_opens(reader: Reader) -> None:
     """Markup in its name and its statements is shown as text."""
     reader.go("#view=tests")
-    reader.one("tr[data-key^='tests/test_hostile']").click()
+    reader.click("tr[data-key^='tests/test_hostile']")
     assert "test_markup[</script>-|`a`-\ufffd-" in reader.js("document.querySelector('.title h2').textContent")
-    for summary in reader.driver.find_elements("css selector", ".lines summary"):
-        summary.click()
+    reader.click(".lines summary")
     assert len(reader.all(".lines .body")) == 7
     assert any("more characters]" in text for text in reader.all(".lines .body pre"))
     assert any("\\x1b[2J" in text for text in reader.all(".lines .body pre"))
@@ -218,7 +232,8 @@ def test_hostile_test_opens(reader: Reader) -> None:
 
 @pytest.mark.parametrize(
     "target",
-    ["#finding=nothing", "#test=nothing", "#statement=99999", "#statement=x", "#test=%E0%A4%A", "#view=nothing", "#x", "#&="],
+    ["#finding=nothing", "#test=nothing", "#statement=99999", "#statement=x", "#test=%E0%A4%A", "#view=nothing", "#x",
+     "#&="],
 )  # fmt: skip
 def test_unknown_address_is_no_error(target: str, reader: Reader) -> None:
     """The page says so, and works."""
@@ -268,7 +283,7 @@ def test_focus_can_be_seen(reader: Reader) -> None:
 def test_table_leads_to_its_statements(reader: Reader) -> None:
     """With the filter set."""
     reader.go("#view=tables")
-    reader.one("tr[data-key=customer]").click()
+    reader.click("tr[data-key=customer]")
     assert reader.all("[aria-selected=true]") == ["Statements14"]
     assert len(reader.rows()) == 2
 
@@ -277,7 +292,7 @@ def test_routes_lead_to_the_worst_test(reader: Reader) -> None:
     """The one that sent most."""
     reader.go("#view=routes")
     assert reader.rows() == ["GET /orders", "GET /settings/{name}"]
-    reader.one("tr[data-key='GET /orders']").click()
+    reader.click("tr[data-key='GET /orders']")
     assert reader.opened() == f"Test {LISTING}"
 
 
@@ -291,7 +306,7 @@ def test_dark_and_light(reader: Reader) -> None:
     """As the system asks, or as the reader does; the choice lasts."""
     assert luminance(reader.go(scheme="dark")) < 60
     assert luminance(reader.go(scheme="light")) > 200
-    reader.one("#theme").click()
+    reader.click("#theme")
     assert luminance(reader) < 60
     assert luminance(reader.go(scheme="light")) < 60
     reader.keys("t")
@@ -303,7 +318,8 @@ def test_dark_and_light(reader: Reader) -> None:
 @pytest.mark.parametrize(
     "target",
     ["#view=findings", "#view=tests", "#view=statements", "#view=tables", "#view=routes", "#view=problems",
-     "#finding=bad0bad0bad0bad0", "#finding=c0ffee0000000001", f"#test={quote(LISTING)}", "#statement=2", "#statement=12"],
+     "#finding=bad0bad0bad0bad0", "#finding=c0ffee0000000001", f"#test={quote(LISTING)}", "#statement=2",
+     "#statement=12"],
 )  # fmt: skip
 def test_layout_holds(target: str, width: int, reader: Reader) -> None:
     """Nothing is wider than the window, and no cell is cut off."""
@@ -311,7 +327,8 @@ def test_layout_holds(target: str, width: int, reader: Reader) -> None:
     assert reader.js("document.documentElement.scrollWidth") <= width
     wide = reader.js(
         "[...document.querySelectorAll('main *, .details *, .totals *')]"
-        ".filter((each) => !each.closest('.plan, pre, .short, .hidden') && each.getBoundingClientRect().right > innerWidth + 1)"
+        ".filter((each) => !each.closest('.plan, pre, .short, .hidden'))"
+        ".filter((each) => each.getBoundingClientRect().right > innerWidth + 1)"
         ".map((each) => each.className || each.tagName)"
     )
     assert wide == []
