@@ -12,7 +12,17 @@ from typing import Literal
 
 from pytest_querybudget.plans.names import index_name, qualified, quoted
 from pytest_querybudget.plans.reader import Traits
-from pytest_querybudget.recording.plans import Advice, IndexInfo, Node, Plan, Predicate, Sort, SortKey, TableInfo
+from pytest_querybudget.recording.plans import (
+    Advice,
+    IndexInfo,
+    Node,
+    Plan,
+    Predicate,
+    Sort,
+    SortKey,
+    TableInfo,
+    is_wrapped,
+)
 
 #: Indexes that only help together (one for each side of an OR).
 Group = tuple[Advice, ...]
@@ -23,6 +33,7 @@ _NO_INDEX = {
     "other": "no index serves this condition as it is written: compare a plain column with a value",
     "or": "no index serves every side of this OR: split it into a UNION of selects that each have an index",
     "cast": "{columns} is converted to {type} before it is compared, so no index on it serves: pass the value in the column's own type",
+    "moment": "{columns} is converted before it is compared, so no index on it serves: ask for a range of {columns}",
     "parameter": "the expression holds a bound parameter, so no index can be made for it: write it as a literal, "
     "or filter by a column (a generated one) instead",
     "exists": "{index} begins with the right column and yet cannot serve: compare in the column's own type and collation",
@@ -74,19 +85,31 @@ def problems_of(plan: Plan, traits: Traits) -> tuple[Problem, ...]:
 
 
 def _for_scan(node: Node, sort: Sort | None, table: TableInfo, traits: Traits) -> Iterable[Group]:
+    """First by the conditions on this table alone, then with those that join it."""
+    own = tuple(each for each in node.predicates if each.joins is None)
     build = _Builder(table, traits, "scan", node.alias)
-    predicates = node.predicates
-    leading = _equalities(predicates, table)
-    lists = [_Key(each.subject, each.is_column) for each in _usable(predicates, "in")]
-    ranges = _ranges(predicates, table, traits)
-    if sort is not None and (leading or ranges):
-        yield from build.group(leading + [_sort_key(each) for each in sort.keys if each.subject not in _subjects(leading)], predicates)
+    for predicates in dict.fromkeys(filter(None, (own, node.predicates))):
+        yield from _by_conditions(build, predicates, sort)
+    yield (build.none(_why_none(node.predicates, table, _equalities(node.predicates, table))),)
+
+
+def _by_conditions(build: _Builder, predicates: Sequence[Predicate], sort: Sort | None) -> Iterable[Group]:
+    leading = _equalities(predicates, build.table)
+    lists = list(dict.fromkeys(_Key(each.subject, each.is_column) for each in _usable(predicates, "in")))
+    ranges = _ranges(predicates, build.table, build.traits)
+    if sort is not None and (sort.limited or not ranges) and (leading or not lists):
+        keys = [_sort_key(each) for each in sort.keys if each.subject not in _subjects(leading)]
+        if leading or (keys and keys[0].subject in _first(ranges)):
+            yield from build.group([*leading, *keys], predicates)
     for extra in ranges or [[]]:
         if leading or lists or extra:
             yield from build.group([*leading, *lists, *extra], predicates)
     if not leading and not lists and not ranges:
         yield from _special(build, predicates)
-    yield (build.none(_why_none(predicates, table, leading)),)
+
+
+def _first(keys: Iterable[Sequence[_Key]]) -> set[str]:
+    return {each[0].subject for each in keys if each}
 
 
 def _turned_around(groups: list[Group], companions: list[Advice]) -> list[Group]:
@@ -171,6 +194,8 @@ def _subjects(keys: Iterable[_Key]) -> set[str]:
 
 def _why_none(predicates: Sequence[Predicate], table: TableInfo, leading: Sequence[_Key]) -> str:
     for each in predicates:
+        if each.note in ("cast:date", "cast:timestamp"):
+            return _NO_INDEX["moment"].format(columns=", ".join(each.columns))
         if each.note and each.note.startswith("cast:"):
             return _NO_INDEX["cast"].format(columns=", ".join(each.columns), type=each.note[5:])
         if each.note == "parameter":
@@ -332,12 +357,15 @@ class _Builder:
         return None
 
     def key(self, key: _Key) -> str:
-        name = quoted(key.subject, self.traits.quote) if key.is_column else f"({key.subject})"
-        if not key.is_column and key.subject.endswith(")") and key.subject.split("(")[0].isidentifier():
-            name = key.subject if self.traits.quote == '"' else f"({key.subject})"
+        name = quoted(key.subject, self.traits.quote) if key.is_column else self.expression(key.subject)
         nulls = key.suffix if key.suffix.startswith("NULLS") else ""
         operator_class = key.suffix if not nulls else ""
         return " ".join(filter(None, [name, operator_class, "DESC" if key.descending else "", nulls]))
+
+    def expression(self, text: str) -> str:
+        """An expression in parentheses, unless it is a single call (which MySQL wants in parentheses, too)."""
+        call = text.endswith(")") and text.split("(")[0].isidentifier() and self.traits.quote == '"'
+        return text if call or is_wrapped(text) else f"({text})"
 
     def condition(self, predicate: Predicate) -> str:
         name = quoted(predicate.subject, self.traits.quote)

@@ -82,11 +82,17 @@ class Planner:
         return self.readers.get(dialect)
 
     def plan(
-        self, connection: Connection, statement: str, parameters: Any, *, shape: Hashable | None = None
+        self,
+        connection: Connection,
+        statement: str,
+        parameters: Any,
+        *,
+        executemany: bool = False,
+        shape: Hashable | None = None,
     ) -> Planned | NotPlanned:
         """Plan what is about to be sent on this connection, exactly as the driver will get it.
 
-        `parameters` may be those of an executemany: the first set stands for all. `shape` is what statements have in
+        Of an `executemany` the first set of parameters stands for all. `shape` is what statements have in
         common that plan alike, the text by default. Never raises an `Exception`.
         """
         kind = kind_of(statement)
@@ -96,8 +102,10 @@ class Planner:
         reader = self.readers.get(dialect.name)
         if reader is None:
             return NotPlanned(reason=f"no plan reader for {dialect.name}", slug="reader")
+        first = parameters[0] if executemany and parameters else parameters
+        question = Question(statement=statement, parameters=first, kind=kind)
         try:
-            return self._cached(reader, connection, Question(statement=statement, parameters=_first(parameters), kind=kind), shape)
+            return self._cached(reader, connection, question, shape)
         except Exception as error:  # noqa: BLE001 - a fault in here must never reach the application
             return NotPlanned(reason=refusal(error))
 
@@ -160,7 +168,10 @@ def judged(plan: Plan) -> Plan:
     """Acquit what no index would change: joins that the planner would not turn around, sorts that stay."""
     helped = {(each.table, each.alias, each.purpose) for each in plan.advice if each.ddl}
     sorts = tuple(each for each in plan.sorts if (each.table, each.alias, "sort") in helped)
-    return replace(plan, root=_acquitted(plan.root, helped), sorts=sorts)
+    root = _acquitted(plan.root, helped)
+    guilty = {(node.table, node.alias) for node in root.walk() if node.reads_everything_in_vain}
+    advice = tuple(each for each in plan.advice if each.ddl or (each.table, each.alias) in guilty)
+    return replace(plan, root=root, sorts=sorts, advice=advice)
 
 
 def _acquitted(node: Node, helped: set[tuple[str, str | None, str]]) -> Node:
@@ -188,11 +199,6 @@ def refusal(error: BaseException) -> str:
     origin = getattr(error, "orig", None) or error
     state = next((str(each) for each in (getattr(origin, name, None) for name in ("sqlstate", "pgcode")) if each), "")
     return f"the database refused: {type(origin).__name__}" + (f" {state}" if state else "")
-
-
-def _first(parameters: Any) -> Any:
-    many = isinstance(parameters, (list, tuple)) and parameters and isinstance(parameters[0], (list, tuple, dict))
-    return parameters[0] if many else parameters
 
 
 def _wildcards(question: Question) -> Hashable:

@@ -27,10 +27,10 @@ _SCANS = {"Seq Scan", "Sample Scan", "Index Scan", "Index Only Scan", "Bitmap He
 
 @dataclass(frozen=True, slots=True)
 class _Condition:
-    """One condition of a plan; `aliases` are all tables in it, `holder` is the step that checks it."""
+    """One condition of a plan; `aliases` are all tables in it, `level` is the query that checks it."""
 
     expression: syntax.Expression
-    holder: int
+    level: int
     names: frozenset[str]
 
 
@@ -94,6 +94,17 @@ class Reading:
         table = self.tables[key][0] if key in self.tables else None
         return table.indexes if table else ()
 
+    def index_named(self, alias: str, name: str) -> tuple[str, IndexInfo | None]:
+        """The index that a plan names: by its advised name if it was made to try it."""
+        name = self.names.get(name, name)
+        own = next((each for each in self.own_indexes(alias) if each.name == name), None)
+        table = self.info(alias)[0]
+        if own is None and table is not None:
+            # the part that a new index of a partitioned table has on this partition
+            own = next((each for each in reversed(table.indexes) if _is_part(name, each)), None)
+            name = own.name if own else name
+        return name, own
+
     # -- conditions
 
     def _conditions(self) -> Iterator[_Condition]:
@@ -106,7 +117,7 @@ class Reading:
                     except NotUnderstood:
                         continue
                     names = frozenset(filter(None, map(self.owner, syntax.columns_of(expression))))
-                    yield _Condition(expression, id(step.raw), names)
+                    yield _Condition(expression, _level(step.above), names)
 
     def owner(self, column: syntax.Column) -> str | None:
         if column.qualifier is not None:
@@ -118,7 +129,8 @@ class Reading:
         return Subject(alias, self.owner, {each.name.lower(): each for each in table.columns} if table else {})
 
     def predicates(self, alias: str) -> tuple[Predicate, ...]:
-        mine = [each.expression for each in self.conditions if alias in each.names]
+        level = self.level(alias)
+        mine = [each.expression for each in self.conditions if alias in each.names and each.level == level]
         return predicates_of(mine, self.subject(alias))
 
     # -- steps
@@ -171,9 +183,8 @@ class Reading:
         if kind == "Bitmap Heap Scan":
             bitmaps = raw.get("Plans", ())
             served = all(self.bitmap(each, alias) for each in bitmaps)
-            return ("bitmap" if served else "full_index"), ", ".join(dict.fromkeys(self.index_names(raw))) or None
-        name = self.names.get(raw["Index Name"], raw["Index Name"])
-        index = next((each for each in self.own_indexes(alias) if each.name == name), None)
+            return ("bitmap" if served else "full_index"), ", ".join(dict.fromkeys(self.index_names(raw, alias))) or None
+        name, index = self.index_named(alias, raw["Index Name"])
         condition = raw.get("Index Cond")
         if not condition:
             walked = not raw.get("Order By") and (index is None or index.predicate is None)
@@ -190,18 +201,17 @@ class Reading:
             return all(self.bitmap(each, alias) for each in inner)
         if kind == "BitmapAnd":
             return any(self.bitmap(each, alias) for each in inner)
-        name = self.names.get(raw.get("Index Name", ""), raw.get("Index Name", ""))
-        index = next((each for each in self.own_indexes(alias) if each.name == name), None)
+        index = self.index_named(alias, raw.get("Index Name", ""))[1]
         condition = raw.get("Index Cond")
         if not condition:
             return index is not None and index.predicate is not None
         return self.leads(index, condition, alias)
 
-    def index_names(self, raw: dict[str, Any]) -> Iterator[str]:
+    def index_names(self, raw: dict[str, Any], alias: str) -> Iterator[str]:
         for each in raw.get("Plans", ()):
             if "Index Name" in each:
-                yield self.names.get(each["Index Name"], each["Index Name"])
-            yield from self.index_names(each)
+                yield self.index_named(alias, each["Index Name"])[0]
+            yield from self.index_names(each, alias)
 
     def served(self, condition: str, alias: str) -> tuple[Predicate, ...]:
         try:
@@ -282,11 +292,22 @@ class Reading:
         table = self.info(alias)[0]
         own = tuple(each for each in self.predicates(alias) if each.joins is None)
         limited = any(each["Node Type"] == "Limit" for each, _ in step.above)
-        if table is None or not (limited or own):
-            return None  # to order a whole table, reading it along an index is slower than a sort
+        if table is None or not worth_it(limited, own, keys):
+            return None
         name = f"{table.schema}.{table.name}" if table.schema else table.name
         shown = alias if alias != table.name else None
         return Sort(table=name, alias=shown, keys=tuple(keys), predicates=own, limited=limited)
+
+
+def worth_it(limited: bool, own: Sequence[Predicate], keys: Sequence[SortKey]) -> bool:  # noqa: FBT001 - a fact
+    """Whether reading along an index would beat a sort on a large table.
+
+    Not for all rows, nor for those of a range in another order: there a sort is cheaper than as many jumps.
+    """
+    if limited:
+        return True
+    ranged = any(each.operator in ("range", "prefix") and each.subject != keys[0].subject for each in own)
+    return not ranged and any(each.operator in ("eq", "null", "true") for each in own)
 
 
 def with_advice(tables: Tables, advice: Sequence[Advice]) -> Tables:
@@ -352,6 +373,11 @@ def _steps(raw: dict[str, Any], above: tuple[tuple[dict[str, Any], str], ...]) -
 def _level(above: tuple[tuple[dict[str, Any], str], ...]) -> int:
     """Which query a step belongs to: the innermost subplan that it is part of."""
     return next((id(step) for step, rel in reversed(above) if rel in ("SubPlan", "InitPlan")), 0)
+
+
+def _is_part(name: str, index: IndexInfo) -> bool:
+    """Whether a partition's index has the name that PostgreSQL makes from the partition and the columns."""
+    return index.name.startswith("ix_") and re.search(rf"_{re.escape('_'.join(index.columns))}_idx\d*\Z", name) is not None
 
 
 def _operation(raw: dict[str, Any]) -> str:

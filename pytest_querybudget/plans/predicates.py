@@ -21,6 +21,8 @@ _UNEQUAL = {
     "NOT GLOB", "IS NOT TRUE", "IS NOT FALSE", "IS UNKNOWN", "IS NOT UNKNOWN",
 }  # fmt: skip
 _CONTAINS = {"@>", "?", "?|", "?&", "@?", "&&", "<@"}
+#: Functions whose literal arguments belong to the schema: a path, a unit of time, a language.
+_STRUCTURAL = ("json", "date_trunc", "date_part", "extract", "to_tsvector", "timezone")
 _TEXT_TYPES = ("text", "varchar", "character varying")
 
 
@@ -345,7 +347,7 @@ def _render_call(expression: syntax.Call, plain: Callable[[syntax.Expression], s
     if expression.windowed or not expression.arguments:
         return None
     parts = [
-        _path(each) if _path(each) and expression.name.startswith("json") else render(each, plain)
+        _path(each) if _path(each) and expression.name.startswith(_STRUCTURAL) else render(each, plain)
         for each in expression.arguments
     ]
     if any(each is None for each in parts):

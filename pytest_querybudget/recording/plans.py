@@ -275,15 +275,15 @@ def describe(node: Node) -> str:
     if node.index:
         words.append(f"using {node.index}")
     if node.condition:
-        words.append(f"({node.condition.removeprefix('(').removesuffix(')')})" if _wrapped(node.condition) else f"({node.condition})")
+        words.append(f"({node.condition.removeprefix('(').removesuffix(')')})" if is_wrapped(node.condition) else f"({node.condition})")
     if node.filter:
-        words.append(f"filter {node.filter}" if _wrapped(node.filter) else f"filter ({node.filter})")
+        words.append(f"filter {node.filter}" if is_wrapped(node.filter) else f"filter ({node.filter})")
     if node.detail:
         words.append(node.detail)
     return " ".join(words)
 
 
-def _wrapped(text: str) -> bool:
+def is_wrapped(text: str) -> bool:
     """Whether one pair of parentheses encloses the whole text."""
     if not (text.startswith("(") and text.endswith(")")):
         return False
