@@ -249,7 +249,11 @@ class _Builder:
         keys = list(dict.fromkeys(keys))
         if not keys or any(not key.is_column and not self.traits.expressions for key in keys):
             return
-        ordered = _one_direction(keys) if len({key.descending for key in keys if key.descending or self.sorted(key, keys)}) <= 1 else keys
+        ordered = (
+            _one_direction(keys)
+            if len({key.descending for key in keys if key.descending or self.sorted(key, keys)}) <= 1
+            else keys
+        )
         own = {key.subject for key in keys}
         constants = [each for each in _constants(predicates) if each.subject not in own and each.operator != "not_null"]
         if constants and self.traits.partial:
@@ -292,7 +296,11 @@ class _Builder:
                 for each in self.table.indexes
             )
             if not served:
-                group += [replace(each, note="one index for each side of the OR") for found in self.group(keys, ()) for each in found]
+                group += [
+                    replace(each, note="one index for each side of the OR")
+                    for found in self.group(keys, ())
+                    for each in found
+                ]
         if group:
             yield tuple(group)
 
@@ -300,9 +308,7 @@ class _Builder:
         return Advice(table=self.name, alias=self.alias, purpose=self.purpose, kind="none", note=note)
 
     def index(self, keys: Sequence[_Key], *, where: Sequence[Predicate] = (), method: str | None = None) -> Advice:
-        name = index_name(
-            self.table.name, [key.subject for key in keys], [each.name for each in self.table.indexes]
-        )
+        name = index_name(self.table.name, [key.subject for key in keys], [each.name for each in self.table.indexes])
         condition = " AND ".join(self.condition(each) for each in where)
         extended = self.extended(keys, where)
         return Advice(
@@ -315,8 +321,8 @@ class _Builder:
             ddl=self.ddl(name, keys, condition, method),
             sqlalchemy=self.model_line(name, keys, condition, method),
             alembic=self.migration(name, keys, condition, method),
-            note=extended and f"{extended.name} has only {', '.join(extended.columns)}; the new index can replace it",
-            drop=extended and extended.name,
+            note=_replaces(extended) if extended else None,
+            drop=extended.name if extended else None,
         )
 
     def ddl(self, name: str, keys: Sequence[_Key], condition: str, method: str | None) -> str:
@@ -337,7 +343,9 @@ class _Builder:
         parts = [_literal(name), _literal(self.table.name), f"[{columns}]", *schema]
         return f"op.create_index({', '.join(parts + self.options(keys, condition, method, 'sa.text'))})"
 
-    def kind(self, keys: Sequence[_Key], where: Sequence[Predicate], method: str | None, extended: IndexInfo | None) -> str:
+    def kind(
+        self, keys: Sequence[_Key], where: Sequence[Predicate], method: str | None, extended: IndexInfo | None
+    ) -> str:
         if method == "gin":
             return "gin"
         if where:
@@ -386,12 +394,20 @@ class _Builder:
         dialect, options = self.traits.dialect, []
         if method:
             options.append(f"{dialect}_using={_literal(method)}")
-        classes = [f"{_literal(key.subject)}: {_literal(key.suffix)}" for key in keys if key.is_column and _is_class(key.suffix)]
+        classes = [
+            f"{_literal(key.subject)}: {_literal(key.suffix)}"
+            for key in keys
+            if key.is_column and _is_class(key.suffix)
+        ]
         if classes:
             options.append(f"{dialect}_ops={{{', '.join(classes)}}}")
         if condition:
             options.append(f"{dialect}_where={text}({_literal(condition)})")
         return options
+
+
+def _replaces(index: IndexInfo) -> str:
+    return f"{index.name} has only {', '.join(index.columns)}; the new index can replace it"
 
 
 def _is_class(suffix: str) -> bool:

@@ -6,8 +6,13 @@ and then there is a verdict from the plan but no advice.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.tokens import Token, tokenize
+
+T = TypeVar("T")
 
 _MAX_DEPTH = 120
 _MAX_LENGTH = 200_000
@@ -37,20 +42,20 @@ def parse_statement(sql: str) -> syntax.Query:
     """Parse SELECT, INSERT ... SELECT, UPDATE or DELETE into what it reads. The first source of an UPDATE or DELETE
     is the table that it changes. Raises `NotUnderstood`.
     """
-    return _run(sql, lambda parser: parser.statement())
+    return _run(sql, _Parser.statement)
 
 
 def parse_expression(text: str) -> syntax.Expression:
     """Parse one expression, as plans print them. Raises `NotUnderstood`."""
-    return _run(text, lambda parser: parser.whole_expression())
+    return _run(text, _Parser.whole_expression)
 
 
 def parse_order(text: str) -> syntax.Order:
     """Parse one sort key, as plans print them: `a.total DESC NULLS LAST`. Raises `NotUnderstood`."""
-    return _run(text, lambda parser: parser.order_key())
+    return _run(text, _Parser.order_key)
 
 
-def _run(text, use):  # type: ignore[no-untyped-def]
+def _run(text: str, use: Callable[[_Parser], T]) -> T:
     if len(text) > _MAX_LENGTH:
         raise NotUnderstood("too long")
     try:
@@ -145,7 +150,10 @@ class _Parser:
             raise NotUnderstood("nested too deep")
         if not ctes:
             ctes, recursive = self.common_tables()
-        selects, operator, inner_order, inner_limit = [], None, (), False
+        selects: list[syntax.Select] = []
+        operator: str | None = None
+        inner_order: tuple[syntax.Order, ...] = ()
+        inner_limit = False
         while True:
             if self.sign("("):
                 inner = self.query()
@@ -468,9 +476,7 @@ class _Parser:
                 left = self.compared(left)
             elif token.word == "IS":
                 left = self.is_test(left)
-            elif token.word in _WORD_COMPARISONS or (
-                token.word == "NOT" and self.peek(1).word in _WORD_COMPARISONS
-            ):
+            elif token.word in _WORD_COMPARISONS or (token.word == "NOT" and self.peek(1).word in _WORD_COMPARISONS):
                 left = self.word_comparison(left)
             elif token.word in ("ISNULL", "NOTNULL"):
                 self.next()
@@ -554,7 +560,9 @@ class _Parser:
 
     def product(self) -> syntax.Expression:
         left = self.tight()
-        while self.peek().kind == "op" and self.peek().text in ("*", "/", "%", "%%") or self.peek().word in ("DIV", "MOD"):
+        while (
+            self.peek().kind == "op" and self.peek().text in ("*", "/", "%", "%%") or self.peek().word in ("DIV", "MOD")
+        ):
             operator = self.next().text
             left = syntax.Operation(operator, (left, self.tight()))
         return left
@@ -760,7 +768,13 @@ def _with_condition(
     join: str | None = None,
 ) -> syntax.Source:
     return syntax.Source(
-        source.name, source.schema, source.alias, source.query, join or source.join, on or source.on, using or source.using
+        source.name,
+        source.schema,
+        source.alias,
+        source.query,
+        join or source.join,
+        on or source.on,
+        using or source.using,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 _LEADING = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/|\()*(?P<word>[A-Za-z]+)", re.DOTALL)
 _CHANGES = re.compile(r"\b(INSERT|UPDATE|DELETE)\b", re.IGNORECASE)
 _ROWS_FROM = re.compile(r"\bSELECT\b", re.IGNORECASE)
+_INTO = re.compile(
+    r"""\s*(?:INSERT|REPLACE)\b[\w\s]*?\bINTO\s+(?P<table>(?:[\w$]+|"[^"]+"|`[^`]+`)(?:\.(?:[\w$]+|"[^"]+"|`[^`]+`))*)""",
+    re.IGNORECASE,
+)
 _LIKE = re.compile(r"\b(?:I?LIKE|GLOB)\b", re.IGNORECASE)
 
 
@@ -65,6 +69,7 @@ class Planner:
     readers: dict[str, PlanReader]
     advise: bool = True
     plans: dict[Hashable, Planned | NotPlanned] = field(default_factory=dict)
+    names: dict[str, frozenset[str]] = field(default_factory=dict)
     generation: int = 0
     fingerprints: weakref.WeakKeyDictionary[Any, tuple[int, str]] = field(default_factory=weakref.WeakKeyDictionary)
 
@@ -95,16 +100,18 @@ class Planner:
         Of an `executemany` the first set of parameters stands for all. `shape` is what statements have in
         common that plan alike, the text by default. Never raises an `Exception`.
         """
-        kind = kind_of(statement)
-        if kind is None:
+        kind, target = kind_of(statement), target_of(statement)
+        if kind is None and target is None:
             return NotPlanned(reason="nothing to plan", slug="kind")
         dialect = connection.dialect
         reader = self.readers.get(dialect.name)
         if reader is None:
             return NotPlanned(reason=f"no plan reader for {dialect.name}", slug="reader")
         first = parameters[0] if executemany and parameters else parameters
-        question = Question(statement=statement, parameters=first, kind=kind)
+        question = Question(statement=statement, parameters=first, kind=kind or "insert")
         try:
+            if kind is None:
+                return self._written(reader, connection, target or "")
             return self._cached(reader, connection, question, shape)
         except Exception as error:  # noqa: BLE001 - a fault in here must never reach the application
             return NotPlanned(reason=refusal(error))
@@ -125,6 +132,22 @@ class Planner:
             if not (isinstance(known, NotPlanned) and known.slug == "state"):
                 self.plans[key] = known
         return known
+
+    def _written(self, reader: PlanReader, connection: Connection, target: str) -> NotPlanned:
+        """INSERT ... VALUES reads nothing; its table is looked up for the rules about foreign keys."""
+        link = self._link(reader, connection)
+        key = (link.dialect, link.fingerprint, "INSERT INTO", target)
+        known = self.plans.get(key)
+        if not isinstance(known, NotPlanned):
+            known = NotPlanned(reason="nothing to plan", slug="kind", tables=tuple(reader.tables(link, [target])))
+            self.plans[key] = known
+        return known
+
+    def _known(self, reader: PlanReader, link: RawLink) -> frozenset[str]:
+        names = self.names.get(link.fingerprint)
+        if names is None:
+            names = self.names[link.fingerprint] = frozenset(reader.table_names(link))
+        return names
 
     def _link(self, reader: PlanReader, connection: Connection) -> RawLink:
         dialect = connection.dialect
@@ -150,7 +173,8 @@ class Planner:
             return NotPlanned(reason=str(reason), slug="state")
         except Exception as error:  # noqa: BLE001 - the database refuses; what it is told next is the application's
             return NotPlanned(reason=refusal(error))
-        return Planned(plan=self._advised(reader, link, question, plan) if self.advise else plan)
+        advised = self._advised(reader, link, question, plan) if self.advise else plan
+        return Planned(plan=replace(advised, known_tables=self._known(reader, link)))
 
     def _advised(self, reader: PlanReader, link: RawLink, question: Question, plan: Plan) -> Plan:
         def replan(advice: Sequence[Advice]) -> Plan:
@@ -174,7 +198,7 @@ def judged(plan: Plan) -> Plan:
     return replace(plan, root=root, sorts=sorts, advice=advice)
 
 
-def _acquitted(node: Node, helped: set[tuple[str, str | None, str]]) -> Node:
+def _acquitted(node: Node, helped: Collection[tuple[str, str | None, str]]) -> Node:
     children = tuple(_acquitted(each, helped) for each in node.children)
     hopeless = node.reads_everything_in_vain and node.purpose == "joined"
     if hopeless and (node.table or "", node.alias, "scan") not in helped:
@@ -192,6 +216,12 @@ def kind_of(statement: str) -> str | None:
     if word in ("insert", "replace"):
         return "insert" if _ROWS_FROM.search(statement) else None
     return word if word in ("select", "update", "delete") else None
+
+
+def target_of(statement: str) -> str | None:
+    """The table that an INSERT ... VALUES writes, as it is written there without quotes."""
+    match = _INTO.match(statement)
+    return re.sub(r'["`]', "", match["table"]) if match else None
 
 
 def refusal(error: BaseException) -> str:

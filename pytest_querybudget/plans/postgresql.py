@@ -25,6 +25,11 @@ _HYPOPG = """
 SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension e
 JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'hypopg'
 """
+_TABLE_NAMES = """
+SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
+FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+"""
 
 #: Tables by schema and name, each with the document that the catalog gave.
 Found = dict[tuple[str, str], tuple[TableInfo, dict[str, Any]]]
@@ -61,7 +66,9 @@ class PostgresqlReader:
         finally:
             if made:  # these do not go with the savepoint
                 with aside(link):
-                    link.rows("SELECT " + ", ".join(f"{schema}.hypopg_drop_index({oid})" for oid, schema in made.items()))
+                    link.rows(
+                        "SELECT " + ", ".join(f"{schema}.hypopg_drop_index({oid})" for oid, schema in made.items())
+                    )
 
     def tables(self, link: Link, names: Sequence[str]) -> Sequence[TableInfo]:
         """Columns, indexes and foreign keys."""
@@ -71,6 +78,11 @@ class PostgresqlReader:
             wanted.append((schema or None, table))
         with aside(link):
             return [each for each, _ in read_tables(link, wanted).values()]
+
+    def table_names(self, link: Link) -> Sequence[str]:
+        """All tables outside the system's schemas."""
+        with aside(link):
+            return [str(name) for (name,) in link.rows(_TABLE_NAMES)]
 
     def create(self, link: Link, advice: Sequence[Advice], made: dict[str, str]) -> dict[str, str]:
         """Make the indexes; the answer says what each is called in plans. `made` gets the hypothetical ones."""

@@ -52,7 +52,7 @@ def _brackets(link: Link) -> tuple[str, tuple[str, ...]]:
 def _status(link: Link) -> int:
     """The state of the connection, in libpq's numbers."""
     driver: Any = getattr(link.connection, "driver_connection", None) or link.connection
-    info = getattr(driver, "info", None)
+    info: Any = getattr(driver, "info", None)
     if hasattr(info, "transaction_status"):
         if getattr(info, "pipeline_status", 0):
             raise CannotPlan("the connection is in pipeline mode")

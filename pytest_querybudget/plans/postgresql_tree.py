@@ -12,7 +12,18 @@ from pytest_querybudget.plans.advice import index_of
 from pytest_querybudget.plans.parser import NotUnderstood, parse_expression, parse_order
 from pytest_querybudget.plans.predicates import Subject, predicates_of, sort_key
 from pytest_querybudget.plans.tokens import mask
-from pytest_querybudget.recording.plans import Access, Advice, IndexInfo, Node, Plan, Predicate, Purpose, Sort, SortKey, TableInfo
+from pytest_querybudget.recording.plans import (
+    Access,
+    Advice,
+    IndexInfo,
+    Node,
+    Plan,
+    Predicate,
+    Purpose,
+    Sort,
+    SortKey,
+    TableInfo,
+)
 
 Tables = Mapping[tuple[str, str], tuple[TableInfo, dict[str, Any]]]
 
@@ -91,8 +102,8 @@ class Reading:
     def own_indexes(self, alias: str) -> tuple[IndexInfo, ...]:
         """The indexes of exactly this table or partition, which plans name."""
         key = self.aliases.get(alias)
-        table = self.tables[key][0] if key in self.tables else None
-        return table.indexes if table else ()
+        found = self.tables.get(key) if key else None
+        return found[0].indexes if found else ()
 
     def index_named(self, alias: str, name: str) -> tuple[str, IndexInfo | None]:
         """The index that a plan names: by its advised name if it was made to try it."""
@@ -183,7 +194,9 @@ class Reading:
         if kind == "Bitmap Heap Scan":
             bitmaps = raw.get("Plans", ())
             served = all(self.bitmap(each, alias) for each in bitmaps)
-            return ("bitmap" if served else "full_index"), ", ".join(dict.fromkeys(self.index_names(raw, alias))) or None
+            return ("bitmap" if served else "full_index"), ", ".join(
+                dict.fromkeys(self.index_names(raw, alias))
+            ) or None
         name, index = self.index_named(alias, raw["Index Name"])
         condition = raw.get("Index Cond")
         if not condition:
@@ -326,7 +339,9 @@ def reconciled(plan: Plan, others: Sequence[Plan], natural: Plan) -> Plan:
     root = _excused(plan.root, others, {(each.schema, each.name): each for each in plan.tables})
     sorts = tuple(each for each in plan.sorts if not any(_avoids(other, each, plan) for other in others))
     used = dict.fromkeys(name for each in (plan, *others, natural) for name in each.indexes_used)
-    used.update(dict.fromkeys(name for node in root.walk() if node.seeks and node.index for name in node.index.split(", ")))
+    used.update(
+        dict.fromkeys(name for node in root.walk() if node.seeks and node.index for name in node.index.split(", "))
+    )
     return replace(plan, root=root, sorts=sorts, indexes_used=tuple(used))
 
 
@@ -335,7 +350,9 @@ def _excused(node: Node, others: Sequence[Plan], tables: Mapping[tuple[str | Non
     node = replace(node, children=children)
     if not node.reads_everything_in_vain:
         return node
-    same = [each for other in others for each in other.root.walk() if (each.table, each.alias) == (node.table, node.alias)]
+    same = [
+        each for other in others for each in other.root.walk() if (each.table, each.alias) == (node.table, node.alias)
+    ]
     seeking = next((each for each in same if each.seeks), None)
     if seeking is not None:
         return replace(seeking, children=children)
@@ -348,7 +365,9 @@ def _by_catalog(node: Node, tables: Mapping[tuple[str | None, str], TableInfo]) 
     """On an empty table all indexes cost the same, and the planner may take a worse one than there is."""
     schema, _, name = (node.table or "").rpartition(".")
     table = tables.get((schema or None, name))
-    wanted = {each.subject for each in node.predicates if each.is_column and each.operator in ("eq", "in", "range", "null")}
+    wanted = {
+        each.subject for each in node.predicates if each.is_column and each.operator in ("eq", "in", "range", "null")
+    }
     for index in table.indexes if table else ():
         if index.method == "btree" and index.predicate is None and index.columns[0] in wanted:
             return replace(node, access="index", index=index.name)
@@ -377,7 +396,9 @@ def _level(above: tuple[tuple[dict[str, Any], str], ...]) -> int:
 
 def _is_part(name: str, index: IndexInfo) -> bool:
     """Whether a partition's index has the name that PostgreSQL makes from the partition and the columns."""
-    return index.name.startswith("ix_") and re.search(rf"_{re.escape('_'.join(index.columns))}_idx\d*\Z", name) is not None
+    return (
+        index.name.startswith("ix_") and re.search(rf"_{re.escape('_'.join(index.columns))}_idx\d*\Z", name) is not None
+    )
 
 
 def _operation(raw: dict[str, Any]) -> str:

@@ -143,7 +143,9 @@ def _of_alternatives(operands: tuple[syntax.Expression, ...], subject: Subject) 
     columns = tuple(dict.fromkeys(name for each in known for name in each.columns))
     if len(known) < len(parts) or any(each.joins for each in known):
         elsewhere = next((each.joins for each in known if each.joins), None) or _joined(operands, subject)
-        return Predicate(operator="other", subject=", ".join(columns), is_column=False, columns=columns, joins=elsewhere)
+        return Predicate(
+            operator="other", subject=", ".join(columns), is_column=False, columns=columns, joins=elsewhere
+        )
     subjects = {each.subject for each in known}
     if len(subjects) == 1 and all(each.operator in ("eq", "in") for each in known):
         first = known[0]
@@ -162,14 +164,20 @@ def _of_list(expression: syntax.Operation, subject: Subject) -> Predicate | None
     if operator != "BETWEEN" and queries and not any(_limits(each.query) for each in queries):
         # every row of another table qualifies: a join without a filter
         return _simple("in", left, subject, joins="subquery")
-    name: Operator = "range" if operator == "BETWEEN" else "eq" if operator == "IN" and len(rest) == 1 and not queries else "in"
+    name: Operator = (
+        "range" if operator == "BETWEEN" else "eq" if operator == "IN" and len(rest) == 1 and not queries else "in"
+    )
     return _simple(name, left, subject, joins=_joined(rest, subject))
 
 
 def _limits(query: syntax.Query) -> bool:
-    return query.limited or not query.selects or any(
-        each.where is not None or each.having is not None or len(each.sources) != 1 or _derived_limits(each)
-        for each in query.selects
+    return (
+        query.limited
+        or not query.selects
+        or any(
+            each.where is not None or each.having is not None or len(each.sources) != 1 or _derived_limits(each)
+            for each in query.selects
+        )
     )
 
 
@@ -276,7 +284,9 @@ def _simple(
             note="parameter" if bound else note,
         )  # fmt: skip
     kind: Operator = "eq" if operator == "true" else operator
-    return Predicate(operator=kind, subject=text, is_column=False, columns=columns, joins=joins, note=note or _reason(expression))
+    return Predicate(
+        operator=kind, subject=text, is_column=False, columns=columns, joins=joins, note=note or _reason(expression)
+    )
 
 
 def _reason(expression: syntax.Expression) -> str | None:
@@ -318,7 +328,9 @@ def _asks_elsewhere(expression: syntax.Expression) -> bool:
 # -- expressions as SQL for an index
 
 
-def render(expression: syntax.Expression, plain: Callable[[syntax.Expression], str | None] = lambda _: None) -> str | None:
+def render(
+    expression: syntax.Expression, plain: Callable[[syntax.Expression], str | None] = lambda _: None
+) -> str | None:
     """An expression over one table as SQL without qualifiers, or None if it cannot be part of an index.
 
     Literals are kept only where they name a part of a document (`data ->> 'kind'`); any other literal, and any
@@ -384,7 +396,9 @@ def _path(expression: syntax.Expression) -> str | None:
 def sort_key(order: syntax.Order, subject: Subject) -> SortKey | None:
     """A sort key if it is a column or an expression of `subject` alone."""
     expression = order.expression
-    if not subject.owns(expression) or any(subject.owner(each) != subject.alias for each in syntax.columns_of(expression)):
+    if not subject.owns(expression) or any(
+        subject.owner(each) != subject.alias for each in syntax.columns_of(expression)
+    ):
         return None
     column = subject.column(expression)
     text = column.name if column else render(expression, subject.plain_name)

@@ -96,3 +96,7 @@ class PlanReader(Protocol):
     def tables(self, link: Link, names: Sequence[str]) -> Sequence[TableInfo]:
         """Columns, indexes and foreign keys of these tables (as in `Node.table`); unknown ones are left out."""
         ...
+
+    def table_names(self, link: Link) -> Sequence[str]:
+        """The names of all tables, as in `Node.table`, for checks of what users name."""
+        ...

@@ -14,7 +14,18 @@ from pytest_querybudget.plans.predicates import Subject, conjuncts, predicates_o
 from pytest_querybudget.recording.plans import Predicate, SortKey, TableInfo
 
 _SERVABLE = {"eq", "in", "null", "true", "range", "prefix", "contains", "search"}
-_AGGREGATES = {"count", "sum", "avg", "min", "max", "total", "group_concat", "string_agg", "array_agg", "json_group_array"}
+_AGGREGATES = {
+    "count",
+    "sum",
+    "avg",
+    "min",
+    "max",
+    "total",
+    "group_concat",
+    "string_agg",
+    "array_agg",
+    "json_group_array",
+}
 _MAX_DEPTH = 30
 
 
@@ -149,7 +160,9 @@ class _Walker:
     def derived(self, source: syntax.Source, ctes: Mapping[str, syntax.Query]) -> syntax.Query | None:
         return source.query or ctes.get(_key(source)) or self.catalog.view(source)
 
-    def outputs(self, select: syntax.Select, ctes: Mapping[str, syntax.Query], depth: int = 0) -> dict[str, syntax.Expression]:
+    def outputs(
+        self, select: syntax.Select, ctes: Mapping[str, syntax.Query], depth: int = 0
+    ) -> dict[str, syntax.Expression]:
         """The columns that a subquery gives, with what they are made of."""
         found: dict[str, syntax.Expression] = {}
         for expression, alias in select.outputs:
@@ -299,10 +312,7 @@ def _order(select: syntax.Select, order: tuple[syntax.Order, ...], subject: Subj
 def _folds(select: syntax.Select) -> bool:
     """Whether rows are grouped, or numbered by a window."""
     calls = [
-        part
-        for expression, _ in select.outputs
-        for part in syntax.walk(expression)
-        if isinstance(part, syntax.Call)
+        part for expression, _ in select.outputs for part in syntax.walk(expression) if isinstance(part, syntax.Call)
     ]
     return bool(select.group_by) or any(each.windowed or each.name in _AGGREGATES for each in calls)
 

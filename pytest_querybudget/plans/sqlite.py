@@ -16,7 +16,9 @@ from pytest_querybudget.plans.sqlite_schema import SchemaCopies, SchemaCopy
 from pytest_querybudget.plans.words import words_for
 from pytest_querybudget.recording.plans import Access, Advice, Node, Plan, Purpose, Sort, TableInfo
 
-_READ = re.compile(r"(?P<verb>SCAN|SEARCH)(?: TABLE)? (?P<label>.+?)(?: AS (?P<alias>\S+))?(?P<rest> USING .*| VIRTUAL TABLE .*)?\Z")
+_READ = re.compile(
+    r"(?P<verb>SCAN|SEARCH)(?: TABLE)? (?P<label>.+?)(?: AS (?P<alias>\S+))?(?P<rest> USING .*| VIRTUAL TABLE .*)?\Z"
+)
 _USING = re.compile(
     r" USING (?P<kind>.*?)(?:INDEX (?P<index>.+?)|PRIMARY KEY)?(?: \((?P<condition>.*)\))?\Z", re.DOTALL
 )
@@ -71,11 +73,19 @@ class SqliteReader:
         known = self.copies.of(link).tables
         return [known[name.lower()] for name in dict.fromkeys(names) if name.lower() in known]
 
+    def table_names(self, link: Link) -> Sequence[str]:
+        """All tables and views."""
+        copy = self.copies.of(link)
+        names = {f"{each.schema}.{each.name}" if each.schema else each.name for each in copy.tables.values()}
+        return sorted(names | set(copy.views))
+
     def read(self, rows: Sequence[tuple[Any, ...]], question: Question, copy: SchemaCopy) -> Plan:
         lines = [_Row(row[0], row[1], _text(row[3])) for row in rows]
         try:
             query = parse_statement(question.statement)
-            relations = relations_of(query, Catalog(copy.tables, copy.views), lambda each: _value(each, question.parameters))
+            relations = relations_of(
+                query, Catalog(copy.tables, copy.views), lambda each: _value(each, question.parameters)
+            )
         except NotUnderstood:
             relations = ()
         return _Reading(lines, relations, copy.tables).plan()

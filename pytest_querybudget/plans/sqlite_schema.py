@@ -157,7 +157,9 @@ class SchemaCopy:
         for row in listed:
             name, unique, origin, partial = row[1], bool(row[2]), row[3], bool(row[4])
             parts = [part for part in self.pragma(schema, "index_xinfo", name) if part[5]]
-            sql = self.one(f'SELECT sql FROM "{schema}".sqlite_master WHERE name = ?', name) if schema != "temp" else None
+            sql = (
+                self.one(f'SELECT sql FROM "{schema}".sqlite_master WHERE name = ?', name) if schema != "temp" else None
+            )
             where = _WHERE.search(sql or "")
             yield IndexInfo(
                 name=name,
@@ -180,7 +182,10 @@ class SchemaCopy:
 
     def rows(self, sql: str, parameters: Any) -> list[tuple[Any, ...]]:
         with self.lock:
-            return self.tolerant(lambda: self.connection.execute(sql, parameters or ()).fetchall())
+            rows: list[tuple[Any, ...]] = self.tolerant(
+                lambda: self.connection.execute(sql, parameters or ()).fetchall()
+            )
+            return rows
 
     def rows_with(self, ddl: Sequence[str], sql: str, parameters: Any) -> list[tuple[Any, ...]]:
         """Plan with these indexes. Raises `CannotPlan` when one cannot be made."""

@@ -211,7 +211,8 @@ class Plan:
 
     `cost` is the planner's own estimate without any setting changed, None where the database has no costs.
     `indexes_used` are all that serve (find rows, or deliver an order that is wanted) in this plan or one that the
-    planner holds for equally good on a small table. `tables` are the catalog entries of the tables involved.
+    planner holds for equally good on a small table. `tables` are the catalog entries of the tables involved,
+    `known_tables` the names of all that the database has.
     """
 
     dialect: str
@@ -221,6 +222,7 @@ class Plan:
     indexes_used: tuple[str, ...] = ()
     tables: tuple[TableInfo, ...] = ()
     advice: tuple[Advice, ...] = ()
+    known_tables: frozenset[str] = frozenset()
 
     @property
     def text(self) -> str:
@@ -239,9 +241,11 @@ class Planned:
 class NotPlanned:
     """A statement that has none. `reason` is half a sentence; `slug` is `kind` (nothing to plan: DDL, SET ...),
     `reader` (no plan reader for the dialect), `state` (a connection that must not be disturbed) or `refused`.
+    `tables` are the catalog entries of the tables that it writes.
     """
 
     reason: str
+    tables: tuple[TableInfo, ...] = ()
     slug: Literal["kind", "reader", "state", "refused"] = "refused"
 
 
@@ -275,7 +279,11 @@ def describe(node: Node) -> str:
     if node.index:
         words.append(f"using {node.index}")
     if node.condition:
-        words.append(f"({node.condition.removeprefix('(').removesuffix(')')})" if is_wrapped(node.condition) else f"({node.condition})")
+        words.append(
+            f"({node.condition.removeprefix('(').removesuffix(')')})"
+            if is_wrapped(node.condition)
+            else f"({node.condition})"
+        )
     if node.filter:
         words.append(f"filter {node.filter}" if is_wrapped(node.filter) else f"filter ({node.filter})")
     if node.detail:
