@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -19,6 +20,8 @@ from benchmarks.recorders import Recorder
 
 SUITE = Path(__file__).parent / "suite"
 CHANNEL = "QUERYBUDGET_BENCH_CHANNEL"
+# Seconds after which a process that says nothing is given up; a block takes less than one.
+SILENCE = 120
 
 
 class BenchmarkError(Exception):
@@ -61,29 +64,46 @@ class Usage:
 class Worker:
     """A running pytest process that does one block at each turn."""
 
+    label: str
     process: subprocess.Popen[bytes]
     log: IO[bytes]
-    turns: IO[str]
-    results: IO[str]
-    ready: dict[str, Any] | None = field(default=None)
+    # Our ends of the two pipes.
+    turns: int
+    results: int
+    # What the process said when it came to its next block; None when it has ended.
+    ready: dict[str, Any] | None = None
+    received: bytes = b""
 
     def __enter__(self) -> Worker:
         self.ready = self._read()
         return self
 
     def _read(self) -> dict[str, Any] | None:
-        line = self.results.readline()
-        return json.loads(line) if line else None
+        """The next line of the process, None when it has ended; a silent process is an error, not a wait for ever."""
+        while b"\n" not in self.received:
+            if not select.select([self.results], [], [], SILENCE)[0]:
+                raise BenchmarkError(f"nothing was heard for {SILENCE} seconds\n{self.tail()}")
+            part = os.read(self.results, 65536)
+            if not part:
+                return None
+            self.received += part
+        line, _, self.received = self.received.partition(b"\n")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
 
     def turn(self) -> dict[str, Any]:
-        """Let the process run one block; back when it waits for the next one or has ended."""
-        before = self.ready
-        if before is not None:
-            self.turns.write("go\n")
-            self.turns.flush()
-        done = self._read()
-        if before is None or done is None:
+        """Let the process run one block; back when it waits for the next one or has ended.
+
+        Raises:
+            BenchmarkError: the process has ended early, the block failed, or nothing is heard of it.
+        """
+        if self.ready is None:
             raise BenchmarkError(self.tail())
+        os.write(self.turns, b"go\n")
+        done = self._read()
+        if done is None or "laps" not in done:
+            what = done.get("failed", done) if done else self.tail()
+            raise BenchmarkError(f"{self.label}: {self.ready['ready']} failed: {what}")
         self.ready = self._read()
         after = (self.ready["cpu"] - done["cpu"]) if self.ready else 0.0
         return {"label": done["done"], "laps": done["laps"], "after": after}
@@ -97,8 +117,7 @@ class Worker:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         for end in (self.turns, self.results):
-            with suppress(BrokenPipeError):
-                end.close()
+            os.close(end)
         try:
             self.process.wait(timeout=60)
         except subprocess.TimeoutExpired:
@@ -124,7 +143,7 @@ def start_worker(bench: Bench, recorder: Recorder, target: str, **variables: str
     )
     os.close(turns_out)
     os.close(results_in)
-    return Worker(process, log, os.fdopen(turns_in, "w"), os.fdopen(results_out))
+    return Worker(recorder.label, process, log, turns_in, results_out)
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -52,14 +53,26 @@ class Section:
     data: Mapping[str, object] = field(default_factory=dict)
 
 
+# Where a heading may go on in the next line: at a space, after a hyphen, and within the long names of recorders.
+BREAK = re.compile(r" |(?<=-)|(?<=query)(?=\w)")
+
+
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    first, *others = widths
-    lines = [
-        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
-        for row in rows
+    """The heading in as many lines as it needs, a rule, the rows; 100 columns wide at most for usual tables."""
+    heads = [[cell] if index == 0 else BREAK.split(cell) for index, cell in enumerate(rows[0])]
+    height = max(map(len, heads))
+    # From below, so that a short heading stands right above its figures.
+    stacked = [
+        tuple(head[line - height] if line - height >= -len(head) else "" for head in heads) for line in range(height)
     ]
-    return [lines[0], "-" * len(lines[0]), *lines[1:]]
+    widths = [max(len(row[index]) for row in (*stacked, *rows[1:])) for index in range(len(rows[0]))]
+    lines = [_line(row, widths) for row in (*stacked, *rows[1:])]
+    return [*lines[:height], "-" * (sum(widths) + 2 * len(widths) - 2), *lines[height:]]
+
+
+def _line(row: tuple[str, ...], widths: Sequence[int]) -> str:
+    cells = [cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True)]
+    return "  ".join([row[0].ljust(widths[0]), *cells])
 
 
 def signed(value: float, digits: int = 1) -> str:

@@ -45,9 +45,14 @@ class Conductor:
         """
         self.say(ready=label)
         self.wait()
-        if warm_up:
-            work()
-        self.say(done=label, laps=cpu_seconds(work, laps))
+        try:
+            if warm_up:
+                work()
+            seconds = cpu_seconds(work, laps)
+        except BaseException as error:
+            self.say(failed=repr(error))
+            raise
+        self.say(done=label, laps=seconds)
 
 
 def cpu_seconds(work: Callable[[], object], laps: int) -> list[float]:
