@@ -5,8 +5,9 @@ Version 1. Fields may be added, none renamed or removed. `report.schema.json` be
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -188,8 +189,11 @@ class Report:
 
 def to_plain(value: Any) -> Any:
     """Turn entries into dicts, lists and scalars that `json.dump` takes."""
-    if is_dataclass(value) and not isinstance(value, type):
-        return {each.name: to_plain(getattr(value, each.name)) for each in fields(value)}
+    kind = type(value)
+    if kind in _SCALARS:
+        return value
+    if is_dataclass(kind):
+        return {name: to_plain(getattr(value, name)) for name in _names(kind)}
     if isinstance(value, dict):
         return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, (tuple, list)):
@@ -202,49 +206,119 @@ def from_plain(kind: type[T], plain: Any) -> T:
 
     Raises `ValueError` that names the field when a required one is missing or of another type.
     """
-    result: T = _build(kind, plain, kind.__name__)
+    described: Any = kind
+    try:
+        result: T = _reader(described)(plain)
+    except _MismatchError as error:
+        raise ValueError(f"{kind.__name__}{error.path}: {error.said}") from None
     return result
 
 
-def _build(kind: Any, plain: Any, path: str) -> Any:  # noqa: C901 - one branch a kind of type, flat on purpose
+_SCALARS = frozenset((str, int, float, bool, NoneType))
+
+
+class _MismatchError(ValueError):
+    """A value of another type than its field; the path grows on the way out, so that good values pay nothing for it."""
+
+    def __init__(self, said: str) -> None:
+        super().__init__(said)
+        self.said = said
+        self.path = ""
+
+    def below(self, step: str) -> _MismatchError:
+        self.path = step + self.path
+        return self
+
+
+# The two memos hold what a class looks like, which never changes: a report has hundreds of thousands of entries.
+
+
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in fields(kind))
+
+
+@cache
+def _reader(kind: Any) -> Callable[[Any], Any]:
+    """What turns a plain value into one of this type, or raises `_MismatchError`."""
     origin, arguments = get_origin(kind), get_args(kind)
     if kind is Any:
-        return plain
+        return lambda plain: plain
     if origin in (Union, UnionType):
-        if plain is None and NoneType in arguments:
-            return None
-        return _build(next(each for each in arguments if each is not NoneType), plain, path)
+        inner = _reader(next(each for each in arguments if each is not NoneType))
+        return lambda plain: None if plain is None else inner(plain)
     if is_dataclass(kind) and isinstance(kind, type):
-        return _build_entry(kind, plain, path)
+        return _entry_reader(kind)
     if origin is tuple:
-        _expect(plain, (list, tuple), path)
-        return tuple(_build(arguments[0], each, f"{path}[{index}]") for index, each in enumerate(plain))
+        return _tuple_reader(_reader(arguments[0]))
     if origin is dict:
-        _expect(plain, dict, path)
-        return {key: _build(arguments[1], each, f"{path}.{key}") for key, each in plain.items()}
-    if kind is float:
-        _expect(plain, (int, float), path)
-        return plain
-    _expect(plain, kind, path)
-    return plain
+        return _dict_reader(_reader(arguments[1]))
+    return _scalar_reader((int, float) if kind is float else (kind,))
 
 
-def _build_entry(kind: type[Any], plain: Any, path: str) -> Any:
-    _expect(plain, dict, path)
+def _entry_reader(kind: type[Any]) -> Callable[[Any], Any]:
     hints = get_type_hints(kind)
-    known = {each.name for each in fields(kind)}
-    given = {name: _build(hints[name], value, f"{path}.{name}") for name, value in plain.items() if name in known}
-    try:
-        return kind(**given)
-    except TypeError as error:
-        raise ValueError(f"{path}: {error}") from None
+    readers = {name: _reader(hint) for name, hint in hints.items()}
+
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, dict):
+            raise _mismatch((dict,), plain)
+        given = {}
+        for name, value in plain.items():
+            if name in readers:
+                try:
+                    given[name] = readers[name](value)
+                except _MismatchError as error:
+                    raise error.below(f".{name}") from None
+        try:
+            return kind(**given)
+        except TypeError as error:
+            raise _MismatchError(str(error)) from None
+
+    return read
 
 
-def _expect(value: Any, kind: Any, path: str) -> None:
-    wanted = kind if isinstance(kind, tuple) else (kind,)
-    if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in wanted):
-        names = " or ".join(each.__name__ for each in wanted)
-        raise ValueError(f"{path}: expected {names}, got {type(value).__name__}")
+def _tuple_reader(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, (list, tuple)):
+            raise _mismatch((list, tuple), plain)
+        result = []
+        for index, each in enumerate(plain):
+            try:
+                result.append(inner(each))
+            except _MismatchError as error:
+                raise error.below(f"[{index}]") from None
+        return tuple(result)
+
+    return read
+
+
+def _dict_reader(inner: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, dict):
+            raise _mismatch((dict,), plain)
+        result = {}
+        for key, each in plain.items():
+            try:
+                result[key] = inner(each)
+            except _MismatchError as error:
+                raise error.below(f".{key}") from None
+        return result
+
+    return read
+
+
+def _scalar_reader(wanted: tuple[type[Any], ...]) -> Callable[[Any], Any]:
+    def read(plain: Any) -> Any:
+        if not isinstance(plain, wanted) or (isinstance(plain, bool) and bool not in wanted):
+            raise _mismatch(wanted, plain)
+        return plain
+
+    return read
+
+
+def _mismatch(wanted: tuple[type[Any], ...], got: Any) -> _MismatchError:
+    return _MismatchError(f"expected {' or '.join(each.__name__ for each in wanted)}, got {type(got).__name__}")
 
 
 def total(tests: Iterable[TestEntry]) -> Totals:
