@@ -286,6 +286,18 @@ def test_rules_are_listed_and_explained() -> None:
         page([Rule()], "zzz")
 
 
+def test_the_catalogue_is_that_of_the_package(run: Run) -> None:
+    """Every rule has a line that fits on the screen and a page of its own."""
+    status, out, _ = run("rules")
+    assert status == 0
+    assert [line for line in out.splitlines() if len(line) > 80] == []
+    for name in [line.split()[0] for line in out.splitlines() if not line.startswith(" ")]:
+        assert "## What it does" in run("rules", name)[1]
+    status, out, err = run("rules", "no_n_plus_on")
+    assert (status, out) == (2, "")
+    assert err == "querybudget: error: there is no rule 'no_n_plus_on': did you mean no_n_plus_one?\n"
+
+
 def test_progress_is_for_a_person_only() -> None:
     """On a terminal it says what is being read, and wipes it."""
 

@@ -90,7 +90,7 @@ HEAD = "version = 1\n\n[tests]\n"
         ("version = true\n", "x.lock:1: the version is a number from 1, got True"),
         ("version = 1\nspare = 1\n", "x.lock:2: unknown table 'spare'; there are version, debts, tests"),
         ("version = 1\ntests = 3\n", "x.lock:2: tests is a table, got 3"),
-        (f'{HEAD}"a::b" = {{ select = 1 \n', "x.lock:4: not valid TOML: "),
+        (f'{HEAD}"a::b" = {{ select = one }}\n', "x.lock:4: not valid TOML: "),
         (f'{HEAD}"a::b" = {{ select = 1 }}\n"a::c\n', "x.lock:5: not valid TOML: "),
         (f'{HEAD}"a::b" = 3\n', "x.lock:4: 'a::b' is a table such as { select = 2 }, got 3"),
         (
