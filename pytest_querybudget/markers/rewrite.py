@@ -13,6 +13,7 @@ import libcst as cst
 
 from pytest_querybudget.markers import parameters
 from pytest_querybudget.markers.figures import Case, Names
+from pytest_querybudget.markers.imports import with_import
 from pytest_querybudget.markers.parameters import Parametrize, is_param
 from pytest_querybudget.markers.syntax import Budget, Function, Outline, budgets, dotted, elements, outline
 
@@ -52,7 +53,7 @@ def rewrite(
         return Rewrite(source=source, left=plan.left)
     module = module.visit(_Editor(plan.edits))
     if plan.imports:
-        module = _with_import(module)
+        module = with_import(module)
     return Rewrite(source=module.code, left=plan.left)
 
 
@@ -244,6 +245,13 @@ class _Editor(cst.CSTTransformer):
 
     def __init__(self, edits: Mapping[int, Edit]) -> None:
         self.edits = edits
+        self.bodies: set[int] = set()
+
+    def on_visit(self, node: cst.CSTNode) -> bool:
+        """Walk past the bodies of functions, most of the file: nothing is changed in them."""
+        if isinstance(node, cst.FunctionDef):
+            self.bodies.add(id(node.body))
+        return id(node) not in self.bodies
 
     def on_leave(self, original_node: cst.CSTNode, updated_node: cst.CSTNode) -> cst.CSTNode:  # type: ignore[override]
         edit = self.edits.get(id(original_node))
@@ -306,12 +314,3 @@ def _marks(value: cst.BaseExpression) -> list[cst.BaseExpression]:
 
 def _last(node: cst.BaseExpression) -> str:
     return (dotted(node.func if isinstance(node, cst.Call) else node) or "").rpartition(".")[2]
-
-
-def _with_import(module: cst.Module) -> cst.Module:
-    from libcst.codemod import CodemodContext
-    from libcst.codemod.visitors import AddImportsVisitor
-
-    context = CodemodContext()
-    AddImportsVisitor.add_needed_import(context, "pytest")
-    return AddImportsVisitor(context).transform_module(module)

@@ -441,6 +441,33 @@ def test_parameters_of_every_form() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("", "import pytest\n\n\n"),
+        ("# Licence\n\n", "# Licence\n\nimport pytest\n\n\n"),
+        ('"""Doc."""\n\n\n', '"""Doc."""\n\nimport pytest\n\n\n'),
+        ("import os\n\n\n", "import os\n\nimport pytest\n\n\n"),
+        ("from __future__ import annotations\n\n\n", "from __future__ import annotations\n\nimport pytest\n\n\n"),
+        (
+            "import os\n\nimport attr\nimport sqlalchemy\n\n",
+            "import os\n\nimport attr\nimport pytest\nimport sqlalchemy\n\n",
+        ),
+        ("import os\n\nfrom attr import s\n\n\n", "import os\n\nimport pytest\nfrom attr import s\n\n\n"),
+        ("import os\n\n# ours\nimport zope\n\n\n", "import os\n\n# ours\nimport pytest\nimport zope\n\n\n"),
+        ("from . import x\n\n\n", "from . import x\n\nimport pytest\n\n\n"),
+        (
+            "if TYPE_CHECKING:\n    import pytest\n\n\n",
+            "import pytest\n\n\nif TYPE_CHECKING:\n    import pytest\n\n\n",
+        ),
+    ],
+)
+def test_pytest_is_imported_where_it_belongs(before: str, after: str) -> None:
+    """Among the libraries, in order; after the docstring and `__future__`; an import in a block is none."""
+    test = "def test_a(): ...\n"
+    assert result(before + test, {"test_a": 1}).source == f"{after}@pytest.mark.max_queries(1)\n{test}"
+
+
 def test_exact_where_one_number_holds_for_all() -> None:
     """`exact=True` says that fewer is a change too."""
     one = result("import pytest\n\n\ndef test_a(x): ...\n", {"test_a": 2}, exact=True)

@@ -159,7 +159,7 @@ def test_encoding_and_line_ends_stay(root: Path) -> None:
         (root / name).write_bytes(raw)
         apply(plan([entry(f"{name}::test_a", 1)], root).changes, root)
     assert (root / "test_latin.py").read_bytes() == (
-        "# -*- coding: latin-1 -*-\r\n# é\r\nimport pytest\r\n\r\n@pytest.mark.max_queries(1)\r\ndef test_a(): ...\r\n"
+        "# -*- coding: latin-1 -*-\r\n# é\r\nimport pytest\r\n\r\n\r\n@pytest.mark.max_queries(1)\r\ndef test_a(): ...\r\n"
     ).encode("latin-1")
     assert (root / "test_bom.py").read_bytes().startswith(b"\xef\xbb\xbf# \xc3\xa9\nimport pytest\n")
 
