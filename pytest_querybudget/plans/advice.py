@@ -58,11 +58,12 @@ class Problem:
     alias: str | None
     purpose: Literal["scan", "sort"]
     groups: tuple[Group, ...]
+    node: Node | None = None
 
 
 def problems_of(plan: Plan, traits: Traits) -> tuple[Problem, ...]:
     """What is bad in a plan, each with its alternatives; the last alternative of each has no index but a note."""
-    tables = {each.name if each.schema is None else f"{each.schema}.{each.name}": each for each in plan.tables}
+    tables = {_name(each): each for each in plan.tables}
     found: dict[tuple[object, ...], Problem] = {}
     for node in plan.root.walk():
         table = tables.get(node.table or "")
@@ -71,7 +72,7 @@ def problems_of(plan: Plan, traits: Traits) -> tuple[Problem, ...]:
             groups = list(_for_scan(node, order, table, traits))
             if node.purpose == "joined":
                 groups = _turned_around(groups, list(_companions(node, plan, tables, traits)))
-            problem = Problem(node.table or "", node.alias, "scan", tuple(groups))
+            problem = Problem(node.table or "", node.alias, "scan", tuple(groups), node)
             found.setdefault((node.table, node.alias, node.predicates, "scan"), problem)
     for sort in plan.sorts:
         table = tables.get(sort.table)
@@ -79,6 +80,24 @@ def problems_of(plan: Plan, traits: Traits) -> tuple[Problem, ...]:
             problem = Problem(sort.table, sort.alias, "sort", tuple(_for_sort(sort, table, traits)))
             found.setdefault((sort.table, sort.alias, sort.keys, "sort"), problem)
     return tuple(found.values())
+
+
+def in_order(problem: Problem, plan: Plan, traits: Traits) -> Group | None:
+    """An index for a bad read that also spares the sort that the plan has once the rows are found.
+
+    A walk along an index hides which order is wanted until another index finds the rows.
+    """
+    sort = next((each for each in plan.sorts if (each.table, each.alias) == (problem.table, problem.alias)), None)
+    table = next((each for each in plan.tables if _name(each) == problem.table), None)
+    if problem.node is None or sort is None or table is None:
+        return None
+    tried = {each.columns for group in problem.groups for each in group}
+    groups = (each for each in _for_scan(problem.node, sort, table, traits) if each[0].ddl)
+    return next((each for each in groups if each[0].columns not in tried), None)
+
+
+def _name(table: TableInfo) -> str:
+    return f"{table.schema}.{table.name}" if table.schema else table.name
 
 
 # -- bad reads
@@ -242,7 +261,7 @@ class _Builder:
 
     def __init__(self, table: TableInfo, traits: Traits, purpose: Literal["scan", "sort"], alias: str | None) -> None:
         self.table, self.traits, self.purpose, self.alias = table, traits, purpose, alias
-        self.name = table.name if table.schema is None else f"{table.schema}.{table.name}"
+        self.name = _name(table)
 
     def group(self, keys: Sequence[_Key], predicates: Sequence[Predicate]) -> Iterable[Group]:
         """With and without a partial index, where constants of the statement select rows."""

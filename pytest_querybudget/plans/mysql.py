@@ -27,7 +27,7 @@ from pytest_querybudget.plans.mysql_catalog import (
     stored_functions,
 )
 from pytest_querybudget.plans.mysql_documents import Step, read_document
-from pytest_querybudget.plans.mysql_judgement import Asked, Judged, judge, served_by
+from pytest_querybudget.plans.mysql_judgement import Asked, Judged, blame_partners, judge, served_by
 from pytest_querybudget.plans.mysql_scratch import scratch_copy
 from pytest_querybudget.plans.mysql_statements import (
     Reference,
@@ -90,7 +90,15 @@ class MySQLReader:
             names = session.names_of(read_text(statement))
             with scratch_copy(other, session.server, names.catalog, advice) as copied:
                 server = replace(session.server, schema=copied.schema)
-                return _Session(other, server).plan(read_text(copied.moved(statement)), parameters)
+                copy = _Session(other, server)
+                moved = read_text(copied.moved(statement))
+                plan = copy.plan(moved, parameters)
+                if _stops_early(plan):
+                    copied.take_rows()
+                    plan = copy.plan(moved, parameters)
+                if _stops_early(plan):
+                    raise CannotPlan("without the rows the planner stops at a constant")
+                return plan
 
     def tables(self, link: Link, names: Sequence[str]) -> Sequence[TableInfo]:
         """The catalog's entries; a name may be qualified with its schema."""
@@ -206,7 +214,10 @@ class _Session:
             sql = "EXPLAIN FORMAT=JSON " + _with_settings(sql, switches)
         row = self.link.rows(sql, parameters)[0]
         document = row[0]
-        return read_document(document.decode() if isinstance(document, (bytes, bytearray)) else str(document))
+        try:
+            return read_document(document.decode() if isinstance(document, (bytes, bytearray)) else str(document))
+        except ValueError:
+            raise CannotPlan("the server's answer is no JSON") from None
 
     def _last_cost(self) -> float | None:
         """MariaDB before 11 keeps the cost of the last statement out of its plans."""
@@ -259,13 +270,30 @@ class _Session:
             return None
 
     def _settled(self, text: Text, judged: Judged, asked: Asked, *, hidden: bool) -> Judged:
-        """Believe the columns where the planner could not be asked: inside a view, or behind a constant row."""
+        """Believe the columns where the planner could not be asked or could not know.
+
+        Inside a view, behind a constant row, or where a join begins with this table because the other one's filter
+        has no index.
+        """
         placeable = {each.alias for each in text.references}
         for alias, indexes in judged.wanted.items():
             serving = _serving(judged, alias, indexes)
-            if serving is not None and (alias not in placeable or (hidden and serving.unique)):
+            if serving is None:
+                continue
+            joined = any(
+                node.purpose == "joined" and node.reads_everything_in_vain and not node.filter
+                for node in judged.root.walk()
+                if (node.alias or node.table) == alias
+            )
+            if joined:
+                judged = served_by(blame_partners(judged, asked, alias), asked, alias, serving)
+            elif alias not in placeable or (hidden and serving.unique):
                 judged = served_by(judged, asked, alias, serving)
         return judged
+
+
+def _stops_early(plan: Plan) -> bool:
+    return any("const table" in (node.detail or "") for node in plan.root.walk())
 
 
 def _listed(indexes: Sequence[IndexInfo]) -> str:

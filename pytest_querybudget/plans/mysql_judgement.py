@@ -347,3 +347,24 @@ def served_by(judged: Judged, asked: Asked, alias: str, index: IndexInfo) -> Jud
         return replace(node, children=children)
 
     return replace(judged, root=turned(judged.root))
+
+
+def blame_partners(judged: Judged, asked: Asked, alias: str) -> Judged:
+    """Where a join reads `alias` whole although an index joins it: the filter of the other table has none.
+
+    On a large table the join begins with the filtered table, so that is the one that is read whole.
+    """
+    partners = {
+        each.joins for node in judged.root.walk() if (node.alias or node.table) == alias for each in node.predicates
+    }
+
+    def turned(node: Node) -> Node:
+        children = tuple(turned(each) for each in node.children)
+        name = node.alias or node.table
+        filters = tuple(each for each in node.predicates if each.joins is None and each.operator != "not_null")
+        if name in partners and node.seeks and filters and not list(_beginning(asked.table(str(name)), filters)):
+            detail = "a join of large tables would begin here, where no index finds the rows"
+            return replace(node, access="full", purpose="filtered", predicates=filters, children=children, detail=detail)
+        return replace(node, children=children)
+
+    return replace(judged, root=turned(judged.root))

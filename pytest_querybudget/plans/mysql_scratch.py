@@ -10,22 +10,35 @@ from dataclasses import dataclass
 from pytest_querybudget.plans.mysql_catalog import Catalog, Key, Server, literal
 from pytest_querybudget.plans.mysql_statements import moved, quote, read_text
 from pytest_querybudget.plans.reader import CannotPlan, Link
-from pytest_querybudget.recording.plans import Advice
+from pytest_querybudget.recording.plans import Advice, TableInfo
 
 #: What a large table looks like: with these figures a scan is never the cheaper way.
 _ROWS, _PAGES = 1_000_000, 20_000
+_TAKEN = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Scratch:
     """A scratch database; `schemas` are those whose tables were copied into it, in lower case."""
 
+    link: Link
     schema: str
     schemas: frozenset[str]
+    tables: tuple[tuple[Key, TableInfo], ...]
 
     def moved(self, statement: str) -> str:
         """The statement with its qualified names pointing into the scratch database."""
         return moved(read_text(statement), dict.fromkeys(self.schemas, self.schema))
+
+
+    def take_rows(self) -> None:
+        """Copy a few rows, for a statement whose plan depends on a row that it looks up. They never leave the server."""
+        for (schema, table), info in self.tables:
+            names = ", ".join(quote(each.name) for each in info.columns)
+            source = f"{quote(schema)}.{quote(table)}"
+            copy = f"INSERT IGNORE INTO {quote(table)} ({names}) SELECT {names} FROM {source} LIMIT {_TAKEN}"
+            _attempt(self.link, copy.replace("%", "%%"), f"the rows of {table} cannot be copied")
+            _pretend_size(self.link, self.schema, table)
 
 
 @contextmanager
@@ -36,7 +49,9 @@ def scratch_copy(link: Link, server: Server, catalog: Catalog, advice: Sequence[
     """
     tables = [key for key in catalog.tables if key not in catalog.views]
     _refuse_clashes(tables)
-    scratch = Scratch(f"querybudget_{uuid.uuid4().hex[:16]}", frozenset(key[0].lower() for key in tables))
+    schemas = frozenset(key[0].lower() for key in tables)
+    entries = tuple((key, catalog.tables[key]) for key in tables)
+    scratch = Scratch(link, f"querybudget_{uuid.uuid4().hex[:16]}", schemas, entries)
     _attempt(link, f"CREATE DATABASE {quote(scratch.schema)}", "the account may not create a scratch database")
     try:
         link.rows(f"USE {quote(scratch.schema)}")

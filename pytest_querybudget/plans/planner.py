@@ -26,6 +26,8 @@ _INTO = re.compile(
     r"""\s*(?:INSERT|REPLACE)\b[\w\s]*?\bINTO\s+(?P<table>(?:[\w$]+|"[^"]+"|`[^`]+`)(?:\.(?:[\w$]+|"[^"]+"|`[^`]+`))*)""",
     re.IGNORECASE,
 )
+#: How many sets of values of one shape are planned.
+_MOST_VARIANTS = 8
 _LIKE = re.compile(r"\b(?:I?LIKE|GLOB)\b", re.IGNORECASE)
 
 
@@ -70,6 +72,8 @@ class Planner:
     advise: bool = True
     plans: dict[Hashable, Planned | NotPlanned] = field(default_factory=dict)
     names: dict[str, frozenset[str]] = field(default_factory=dict)
+    #: Shapes whose plan depends on the values bound, with digests of those that have been planned.
+    valued: dict[Hashable, set[int]] = field(default_factory=dict)
     generation: int = 0
     fingerprints: weakref.WeakKeyDictionary[Any, tuple[int, str]] = field(default_factory=weakref.WeakKeyDictionary)
 
@@ -127,11 +131,28 @@ class Planner:
         link = self._link(reader, connection)
         key = (link.dialect, link.fingerprint, question.statement if shape is None else shape, _wildcards(question))
         known = self.plans.get(key)
+        if known is not None and key in self.valued:
+            key = (key, self._variant(key, question))
+            known = self.plans.get(key)
         if known is None:
             known = self._asked(reader, link, question)
             if not (isinstance(known, NotPlanned) and known.slug == "state"):
-                self.plans[key] = known
+                self._keep(key, question, known)
         return known
+
+    def _keep(self, key: Hashable, question: Question, answer: Planned | NotPlanned) -> None:
+        self.plans[key] = answer
+        if isinstance(answer, Planned) and question.parameters and _depends_on_values(answer.plan):
+            variants = self.valued.setdefault(key, set())
+            self.plans[key, _digest(question)] = answer
+            variants.add(_digest(question))
+
+    def _variant(self, key: Hashable, question: Question) -> int | None:
+        """Which values these are, as far as they are told apart."""
+        variants, digest = self.valued[key], _digest(question)
+        if digest not in variants and len(variants) < _MOST_VARIANTS:
+            variants.add(digest)
+        return digest if digest in variants else next(iter(variants))
 
     def _written(self, reader: PlanReader, connection: Connection, target: str) -> NotPlanned:
         """INSERT ... VALUES reads nothing; its table is looked up for the rules about foreign keys."""
@@ -229,6 +250,18 @@ def refusal(error: BaseException) -> str:
     origin = getattr(error, "orig", None) or error
     state = next((str(each) for each in (getattr(origin, name, None) for name in ("sqlstate", "pgcode")) if each), "")
     return f"the database refused: {type(origin).__name__}" + (f" {state}" if state else "")
+
+
+def _depends_on_values(plan: Plan) -> bool:
+    """A partial index serves only the values that it is for."""
+    predicates = (index.predicate or "" for table in plan.tables for index in table.indexes)
+    return any("=" in each or "?" in each for each in predicates)
+
+
+def _digest(question: Question) -> int:
+    parameters = question.parameters
+    values = parameters.values() if isinstance(parameters, dict) else parameters
+    return hash(tuple(str(each) for each in values))
 
 
 def _wildcards(question: Question) -> Hashable:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pytest_querybudget.findings.model import Proof
-from pytest_querybudget.plans.advice import Group, Problem, problems_of
+from pytest_querybudget.plans.advice import Group, Problem, in_order, problems_of
 from pytest_querybudget.plans.reader import CannotPlan, Traits
 from pytest_querybudget.recording.plans import Advice, Plan
 
@@ -49,6 +49,7 @@ def _solve(
             untried = Proof(verdict="untried", text=f"not tried: {reason}")
             return [replace(each, proof=untried) for each in group], current
         if after is not None:
+            tried, after = _with_order(problem, tried, after, chosen, traits, replan)
             return [_proven(plan, after, each) for each in tried], after
     return [], current
 
@@ -75,6 +76,18 @@ def _with_followers(
             break
         tried += further
     return mended or (tried, None)
+
+
+def _with_order(
+    problem: Problem, tried: list[Advice], after: Plan, chosen: Sequence[Advice], traits: Traits, replan: Replan
+) -> tuple[list[Advice], Plan]:
+    """The index that also delivers the order, if there is one and the planner takes it."""
+    group = in_order(problem, after, traits)
+    if group is None:
+        return tried, after
+    again = replan([*chosen, *group])
+    names = all(each.name in again.indexes_used for each in group)
+    return (list(group), again) if names and not again.sorts and _is_mended(problem, again) else (tried, after)
 
 
 def _followers(plan: Plan, tried: Sequence[Advice], traits: Traits) -> list[Advice]:
