@@ -21,6 +21,8 @@ _LONGEST_BLOCK = 1_500
 # Whatever has a meaning in Markdown, HTML or GitHub's references, as it may not have one in SQL that is shown.
 _ACTIVE = re.compile(r"[&<>\\`*\[\]|~$]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
 _MARKUP = re.compile(r"[&<>\"\\`*_\[\]|~$:@#!{}]")
+# What makes a heading, a list or a rule of a line that it starts.
+_LIST = re.compile(r"^(\d*)([#+=.)-])")
 _REFERENCE = re.compile(r"[@#](?=\w)")
 _ICONS = {"error": "❌", "warning": "⚠️", "note": "☑️"}
 
@@ -164,7 +166,7 @@ def _table(
 
 def escape(text: str) -> str:
     """Show text as it is, wherever Markdown takes inline text, table cells included."""
-    text = _ACTIVE.sub(_entity, one_line(text))
+    text = _LIST.sub(r"\1&#8203;\2", _ACTIVE.sub(_entity, one_line(text)))
     # A zero-width space keeps "@name" and "#1" from calling people and issues.
     return _REFERENCE.sub(lambda match: f"{match[0]}\u200b", text.replace("&#", "\0")).replace("\0", "&#")
 

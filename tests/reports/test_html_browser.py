@@ -205,14 +205,14 @@ def test_link_opens_a_test(reader: Reader) -> None:
     assert reader.opened() == f"Test {LISTING}"
     assert reader.all(".budget .amount") == ["54 of 2", "50 of 100"]
     assert reader.all(".lines .times") == ["×50", "×3", "", "×50"]
-    assert reader.all(".lines .phase") == ["setup", "call"]
+    assert reader.all(".phase b") == ["setup", "call"]
     assert reader.js("document.querySelector('tr[aria-current]').dataset.key") == LISTING
 
 
 def test_timeline_opens_to_the_statement(reader: Reader) -> None:
     """With its text, figures and plan."""
     reader.go(f"#test={quote(LISTING)}")
-    reader.click(".lines li:nth-of-type(5) summary")
+    reader.click(".phase-call li:nth-of-type(2) summary")
     body = reader.one(".lines details[open] .body").text
     assert "ORDER BY orders.placed_at" in body
     assert "GET /orders" in body

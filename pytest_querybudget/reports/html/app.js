@@ -194,7 +194,8 @@ function totals({ totals: sums, tests, findings }) {
   const card = (label, figure, ...rest) => h("div", { class: "card" }, h("h2", null, label), h("p", { class: "figure" }, figure), ...rest);
   return h("section", { class: "totals", "aria-label": "Totals" },
     card("Findings", number(findings.length), h("p", { class: "legend" }, states.length
-      ? states.map(([count, name, tone]) => h("span", { class: `tone tone-${tone}` }, `${number(count)} ${name}`)) : "nothing found")),
+      ? states.map(([count, name, tone]) => h("span", { class: `tone tone-${tone}` }, `${number(count)} ${name}`))
+      : "nothing found"), states.length ? h("p", { class: "legend" }, `in ${plural(tests.filter((each) => each.findings.length).length, "test")}`) : null),
     card("Queries", number(sums.queries),
       h("div", { class: "stack", "aria-hidden": "true" }, kinds.map(([name, count]) => h("span", { class: `bar-${name}`, style: { "flex-grow": count } }))),
       h("p", { class: "legend" }, kinds.map(([name, count]) => h("span", { class: `tone kind-${name}` }, `${number(count)} ${name}`)))),

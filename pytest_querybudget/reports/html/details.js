@@ -63,22 +63,36 @@ function connections(test) {
   return `${plural(checkouts, "checkout")}, ${number(connects)} newly opened`;
 }
 
-// One line a statement, a loop folded into one bar; each opens to what is known about it.
+const PHASES = ["setup", "call", "teardown"];
+
+// One line a statement, a loop folded into one bar; each opens to what is known about it. Each phase has a scale of
+// its own, because a fixture that makes a schema takes longer than the test; what a fixture does at length is folded.
 function waterfall(test, statements) {
+  const phases = new Map(PHASES.map((name) => [name, []]));
+  for (const each of statements) {
+    if (!phases.has(each.phase)) phases.set(each.phase, []);
+    phases.get(each.phase).push(each);
+  }
+  return h("div", { class: "waterfall" }, [...phases].filter(([, entries]) => entries.length).map(([name, entries]) => {
+    const label = [h("b", null, name), ` ${plural(entries.reduce((sum, each) => sum + each.count, 0), "execution")} of ${plural(entries.length, "statement")}`];
+    if (name === "call" || entries.length <= 8) return h("div", { class: `phase-${name}` }, h("h4", { class: "phase" }, label), timeline(entries));
+    const folded = h("details", { class: `phase-${name} folded` }, h("summary", { class: "phase" }, label));
+    folded.addEventListener("toggle", () => {
+      if (folded.open && folded.children.length === 1) append(folded, timeline(entries));
+    });
+    return folded;
+  }));
+}
+
+function timeline(statements) {
   const ordered = [...statements].sort((a, b) => a.first - b.first);
-  const start = Math.min(0, ...ordered.map((each) => each.first));
-  const end = Math.max(start + 1, test.duration, ...ordered.map((each) => each.last + each.slowest));
+  const start = ordered[0].first;
+  const end = ordered.reduce((last, each) => Math.max(last, each.last + each.slowest), start + 1);
   const scale = { start, length: end - start };
   const ticks = [0, 0.25, 0.5, 0.75, 1].map((at) =>
-    h("span", { style: { left: `${at * 100}%` } }, time(start + at * scale.length)));
-  let phase = null;
-  const lines = (each) => {
-    const head = each.phase === phase ? null : h("li", { class: "phase" }, each.phase);
-    phase = each.phase;
-    return [head, h("li", null, statementLine(each, scale))];
-  };
-  return h("div", { class: "waterfall" }, h("div", { class: "axis", "aria-hidden": "true" }, h("div", null, ticks)),
-    longList(ordered, lines, { first: 200, tag: "ol", name: "lines" }));
+    h("span", { style: { left: `${at * 100}%` } }, time(at * scale.length)));
+  return [h("div", { class: "axis", "aria-hidden": "true" }, h("div", null, ticks)),
+    longList(ordered, (each) => h("li", null, statementLine(each, scale)), { first: 200, tag: "ol", name: "lines" })];
 }
 
 function statementLine(each, scale) {
@@ -90,7 +104,7 @@ function statementLine(each, scale) {
     style: { left: `${left}%`, width: `max(4px, ${width}%)` },
   });
   const details = h("details", null, h("summary", null,
-    h("span", { class: "what" }, kind(each.shape.kind), h("span", { class: "short" }, subject(each), h("span", { class: "dim" }, each.place ? each.place.label : ""))),
+    h("span", { class: "what" }, kind(each.shape.kind), h("span", { class: "short" }, subject(each), h("span", { class: "dim" }, each.place ? each.place.label.replace(/^.*[/\\]/, "") : ""))),
     h("span", { class: "times" }, each.count > 1 ? `×${number(each.count)}` : ""),
     h("span", { class: "track" }, bar), h("span", { class: "amount" }, time(each.time))));
   details.addEventListener("toggle", () => {

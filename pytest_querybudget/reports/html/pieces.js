@@ -25,7 +25,8 @@ function nodeid(id) {
   const path = cut < 0 ? "" : id.slice(0, cut + 2);
   // It may break after a folder, a file or a class, before it breaks anywhere.
   const parts = path.split(/(?<=\/|::)/).map((part) => [part, h("wbr")]);
-  return h("span", { class: "nodeid" }, h("span", { class: "dim" }, parts), id.slice(path.length));
+  const name = id.slice(path.length).split(/(?<=[_/.-])/).map((part) => [part, h("wbr")]);
+  return h("span", { class: "nodeid" }, h("span", { class: "dim" }, parts), name);
 }
 
 function level(name) {

@@ -55,7 +55,7 @@ function testsView({ tests }) {
       { id: "test", label: "Test", grow: true, value: (row) => row.id, cell: (row) => [
         h("div", { class: "line" }, testLink(row)),
         h("div", { class: "under" }, h("span", { class: "only-narrow" }, outcome(row.outcome), " "),
-          row.findings.map((each) => [h("span", { class: `mark level-${each.level}` }, each.rule), " "]))] },
+          marks(row))] },
       { id: "queries", label: "Queries", numeric: true, value: (row) => row.queries, cell: (row) => [number(row.queries),
         h("span", { class: "spark", "aria-hidden": "true" }, h("span", { style: { width: `${(row.queries / most) * 100}%` } }))] },
       { id: "around", label: "Fixtures", numeric: true, medium: false, value: (row) => row.around },
@@ -66,8 +66,21 @@ function testsView({ tests }) {
   };
 }
 
+// The rules of a test's findings, each once.
+function marks({ findings }) {
+  const counts = new Map();
+  for (const each of findings) {
+    const mark = `${each.level} ${each.rule}`;
+    counts.set(mark, (counts.get(mark) || 0) + 1);
+  }
+  return [...counts].map(([mark, count]) => {
+    const [name, rule] = mark.split(" ");
+    return [h("span", { class: `mark level-${name}` }, rule, count > 1 ? ` ×${count}` : ""), " "];
+  });
+}
+
 function tightest(test) {
-  return Math.max(-1, ...test.budget.map(([, limit, actual]) => (limit > 0 ? actual / limit : actual > 0 ? 1e9 : 1)));
+  return Math.max(-1, ...test.budget.map(([, limit, actual]) => (limit > 0 ? actual / limit : actual > 0 ? 1e9 : 0)));
 }
 
 function used(test) {
