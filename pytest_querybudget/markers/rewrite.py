@@ -26,6 +26,8 @@ class Rewrite:
     left: dict[Names, str] = field(default_factory=dict)
 
 
+_PARTLY = "not all of it ran and passed"
+
 Edit = Callable[[cst.CSTNode], cst.CSTNode]
 
 
@@ -83,28 +85,23 @@ class _Plan:
             self._groups(figures)
 
     def _function(self, names: Names, cases: list[Case]) -> str | None:
+        """Decide for one function, and say why when it is left alone."""
         function = self.found.functions[names]
         if function.times > 1:
             return "defined more than once"
         if any(_last(each.decorator) == "given" for each in function.node.decorators):
             return "runs examples, which differ"
         pairs = parameters.match(function.node, cases)
-        whole = all(case.passed for case in cases)
-        if pairs and not self._sees_all(pairs[0], cases):
-            whole = False
-        elif not pairs and not self.complete and any(case.param is not None for case in cases):
+        if not pairs and not self.complete and any(case.param is not None for case in cases):
             return "not all of its parameters ran"
+        whole = all(case.passed for case in cases) and (not pairs or self._sees_all(pairs[0], cases))
         if pairs:
             self._lower_parameters(*pairs, cases)
         if function.budgets:
-            if not whole:
-                return "not all of it ran and passed"
-            for budget in function.budgets:
+            for budget in function.budgets if whole else ():
                 self._lower(budget, cases)
-            return None
-        if self._outer_budgets(names):
-            return None
-        return self._add(function, cases, pairs, whole=whole)
+            return None if whole else _PARTLY
+        return None if self._outer_budgets(names) else self._add(function, cases, pairs, whole=whole)
 
     def _sees_all(self, decorators: list[Parametrize], cases: list[Case]) -> bool:
         sets = 1
@@ -128,7 +125,7 @@ class _Plan:
         passed = [case for case in cases if case.passed]
         most = max((case.queries() for case in passed), default=0)
         if not most:
-            return None if whole else "not all of it ran and passed"
+            return None if whole else _PARTLY
         if pairs:
             cases_left = [each for each in zip(pairs[1], cases, strict=True) if not self._has_own(pairs[0], each[0])]
             if not cases_left:
@@ -138,7 +135,7 @@ class _Plan:
                 self._add_to_parameters(*best)
                 return None
         if not whole:
-            return "not all of it ran and passed"
+            return _PARTLY
         exact = self.exact and all(case.queries() == most for case in cases)
         self.edits[id(function.node)] = lambda node: _decorated(node, self._marker(most, exact=exact))
         return None

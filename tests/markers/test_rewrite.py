@@ -23,17 +23,17 @@ def figures(given: Figures, kinds: Mapping[str, dict[str, int]] | None = None) -
     return result
 
 
-def result(source: str, given: Figures, **options: bool) -> Rewrite:
-    return rewrite(textwrap.dedent(source).lstrip("\n"), figures(given), **options)
+def result(source: str, given: Figures, *, exact: bool = False, complete: bool = True) -> Rewrite:
+    return rewrite(textwrap.dedent(source).lstrip("\n"), figures(given), exact=exact, complete=complete)
 
 
-def check(source: str, given: Figures, wanted: str | None, **options: bool) -> None:
+def check(source: str, given: Figures, wanted: str | None) -> None:
     """Rewrite, compare (None: unchanged), and see that a second time changes nothing."""
     before = textwrap.dedent(source).lstrip("\n")
     after = textwrap.dedent(wanted).lstrip("\n") if wanted is not None else before
-    first = rewrite(before, figures(given), **options)
+    first = rewrite(before, figures(given))
     assert first.source == after
-    assert rewrite(after, figures(given), **options).source == after
+    assert rewrite(after, figures(given)).source == after
 
 
 CASES: dict[str, tuple[str, Figures, str | None]] = {
@@ -253,8 +253,10 @@ CASES: dict[str, tuple[str, Figures, str | None]] = {
         None,
     ),
     "a class budget is left alone when one of its tests did not pass": (
-        "import pytest\n\n\n@pytest.mark.max_queries(9)\nclass TestA:\n"
-        "    def test_a(self): ...\n\n    def test_b(self): ...\n",
+        (
+            "import pytest\n\n\n@pytest.mark.max_queries(9)\nclass TestA:\n"
+            "    def test_a(self): ...\n\n    def test_b(self): ...\n"
+        ),
         {"TestA::test_a": 1, "TestA::test_b": None},
         None,
     ),
@@ -344,9 +346,11 @@ CASES: dict[str, tuple[str, Figures, str | None]] = {
     "several arguments": (
         'import pytest\n\n\n@pytest.mark.parametrize("a, b", [(1, "x"), [2, "y"]])\ndef test_a(a, b): ...\n',
         {"test_a[1-x]": 3, "test_a[2-y]": 5},
-        "import pytest\n\n\n"
-        '@pytest.mark.parametrize("a, b", [pytest.param(1, "x", marks=pytest.mark.max_queries(3)), '
-        'pytest.param(2, "y", marks=pytest.mark.max_queries(5))])\ndef test_a(a, b): ...\n',
+        (
+            "import pytest\n\n\n"
+            '@pytest.mark.parametrize("a, b", [pytest.param(1, "x", marks=pytest.mark.max_queries(3)), '
+            'pytest.param(2, "y", marks=pytest.mark.max_queries(5))])\ndef test_a(a, b): ...\n'
+        ),
     ),
     "two decorators: the one that explains the figures": (
         """
@@ -380,21 +384,27 @@ CASES: dict[str, tuple[str, Figures, str | None]] = {
     "classes and enum members as values": (
         'import pytest\n\n\n@pytest.mark.parametrize("m", [Order, Kind.NEW, make()])\ndef test_a(m): ...\n',
         {"test_a[Order]": 1, "test_a[Kind.NEW]": 2, "test_a[m2]": 2},
-        'import pytest\n\n\n@pytest.mark.parametrize("m", [pytest.param(Order, marks=pytest.mark.max_queries(1)), '
-        "pytest.param(Kind.NEW, marks=pytest.mark.max_queries(2)), "
-        "pytest.param(make(), marks=pytest.mark.max_queries(2))])\ndef test_a(m): ...\n",
+        (
+            'import pytest\n\n\n@pytest.mark.parametrize("m", [pytest.param(Order, marks=pytest.mark.max_queries(1)), '
+            "pytest.param(Kind.NEW, marks=pytest.mark.max_queries(2)), "
+            "pytest.param(make(), marks=pytest.mark.max_queries(2))])\ndef test_a(m): ...\n"
+        ),
     ),
     "ids that are written out": (
         'import pytest\n\n\n@pytest.mark.parametrize("n", [1, 2], ids=["one", "two"])\ndef test_a(n): ...\n',
         {"test_a[one]": 1, "test_a[two]": 2},
-        'import pytest\n\n\n@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.max_queries(1)), '
-        'pytest.param(2, marks=pytest.mark.max_queries(2))], ids=["one", "two"])\ndef test_a(n): ...\n',
+        (
+            'import pytest\n\n\n@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.max_queries(1)), '
+            'pytest.param(2, marks=pytest.mark.max_queries(2))], ids=["one", "two"])\ndef test_a(n): ...\n'
+        ),
     ),
     "a parameter that did not pass leaves the others theirs": (
         'import pytest\n\n\n@pytest.mark.parametrize("n", [1, 2])\ndef test_a(n): ...\n',
         {"test_a[1]": 3, "test_a[2]": None},
-        'import pytest\n\n\n@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.max_queries(3)), 2])\n'
-        "def test_a(n): ...\n",
+        (
+            'import pytest\n\n\n@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.max_queries(3)), 2])\n'
+            "def test_a(n): ...\n"
+        ),
     ),
     "windows line ends": (
         "import pytest\r\n\r\n\r\ndef test_a(): ...\r\n",
