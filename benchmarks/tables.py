@@ -54,19 +54,24 @@ class Section:
 
 
 # Where a heading may go on in the next line: at a space, after a hyphen, and within the long names of recorders.
+WIDTH = 100
 BREAK = re.compile(r" |(?<=-)|(?<=query)(?=\w)")
 
 
 def _aligned(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """The heading in as many lines as it needs, a rule, the rows; 100 columns wide at most for usual tables."""
-    heads = [[cell] if index == 0 else BREAK.split(cell) for index, cell in enumerate(rows[0])]
+    """The heading, a rule, the rows; the heading in several lines where one would be wider than 100 columns."""
+    lines = _laid_out([[cell] for cell in rows[0]], rows[1:])
+    if len(lines[0]) <= WIDTH:
+        return lines
+    return _laid_out([[cell] if index == 0 else BREAK.split(cell) for index, cell in enumerate(rows[0])], rows[1:])
+
+
+def _laid_out(heads: list[list[str]], body: Sequence[tuple[str, ...]]) -> list[str]:
     height = max(map(len, heads))
-    # From below, so that a short heading stands right above its figures.
-    stacked = [
-        tuple(head[line - height] if line - height >= -len(head) else "" for head in heads) for line in range(height)
-    ]
-    widths = [max(len(row[index]) for row in (*stacked, *rows[1:])) for index in range(len(rows[0]))]
-    lines = [_line(row, widths) for row in (*stacked, *rows[1:])]
+    # Filled up from above, so that a short heading stands right over its figures.
+    stacked = list(zip(*([""] * (height - len(head)) + head for head in heads), strict=True))
+    widths = [max(len(row[index]) for row in (*stacked, *body)) for index in range(len(heads))]
+    lines = [_line(row, widths) for row in (*stacked, *body)]
     return [*lines[:height], "-" * (sum(widths) + 2 * len(widths) - 2), *lines[height:]]
 
 

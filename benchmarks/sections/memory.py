@@ -60,8 +60,9 @@ def _run(plan: Plan, recorder: Recorder, statements: int) -> dict[str, float]:
     tenth = [(end - start) * 1e6 / (statements / 10) for start, end in pairwise(seconds)]
     return {
         "peak": marks["peak_mb"],
-        # What the evaluation after the test needs is in it too.
-        "growth": marks["peak_mb"] - facts["before"],
+        "recording": facts["end"] - facts["before"],
+        # With what the evaluation after the test needs; the end of the session is another section's.
+        "growth": facts["evaluated"] - facts["before"],
         "early_us": tenth[1],
         "late_us": tenth[-1],
     }

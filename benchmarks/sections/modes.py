@@ -14,7 +14,7 @@ ROUNDS = 5
 EXAMPLE = Path(__file__).parents[2] / "examples" / "journeys"
 # The tests that need nothing of the plugin, so that they also run without it.
 TARGET = "tests/test_same_answers.py"
-PLUGINS = ("pytest_asyncio.plugin", "anyio")
+PLUGINS = ("pytest_asyncio.plugin",)
 MODES = {
     "report": (),
     "strict": ("--querybudget=strict",),
