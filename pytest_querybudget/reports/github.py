@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from pytest_querybudget.reports import digest, repository
@@ -17,6 +17,19 @@ MOST_OF_A_LEVEL = 10
 # More than a mebibyte for a step, and GitHub shows no summary at all.
 SUMMARY_BYTES = 1024 * 1024
 _LONGEST_TEXT = 2_000
+
+
+def publish(report: Report, *, rootdir: Path, environ: Mapping[str, str]) -> Iterator[str]:
+    """On GitHub Actions append the job summary, and yield the annotations, to be printed a line each; elsewhere nothing.
+
+    A run that has nothing to do with a database says nothing. Raises `ReportError` when the summary cannot be written.
+    """
+    silent = not report.totals.queries and not report.totals.findings and not report.problems
+    if environ.get("GITHUB_ACTIONS") != "true" or silent:
+        return
+    yield from annotate(report, repository.prefix(rootdir))
+    if summary := environ.get("GITHUB_STEP_SUMMARY"):
+        append_summary(report, Path(summary))
 
 
 def annotate(report: Report, prefix: PurePosixPath) -> Iterator[str]:

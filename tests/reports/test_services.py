@@ -182,6 +182,30 @@ def test_annotations_name_paths_from_the_root_of_the_repository() -> None:
     assert "file=backend/app/orders.py,line=10," in next(iter(github.annotate(report(), PurePosixPath("backend"))))
 
 
+def test_everything_is_published_on_github(tmp_path: Path) -> None:
+    """Annotations with paths from the root of the repository, and the summary."""
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "backend").mkdir()
+    environ = {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")}
+    lines = list(github.publish(report(), rootdir=tmp_path / "backend", environ=environ))
+    assert len(lines) == 4
+    assert lines[0].startswith("::error file=backend/app/orders.py,line=10,")
+    assert "Queries of the test suite" in (tmp_path / "summary.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("of", "environ"),
+    [
+        (report(), {}),
+        (report(), {"GITHUB_ACTIONS": "false"}),
+        (Report(mode="report"), {"GITHUB_ACTIONS": "true", "GITHUB_STEP_SUMMARY": "/dev/null/none"}),
+    ],
+)
+def test_nothing_is_published_elsewhere_or_without_a_database(of: Report, environ: dict[str, str]) -> None:
+    """Not a line, not a file."""
+    assert list(github.publish(of, rootdir=Path("/"), environ=environ)) == []
+
+
 def test_summary_is_appended(tmp_path: Path) -> None:
     """What earlier steps wrote stays."""
     path = tmp_path / "summary.md"
