@@ -171,7 +171,7 @@ CASES = (
     Case("children of one parent", "SELECT items.* FROM orders JOIN items ON items.order_id = orders.id WHERE orders.id = ?",
          (3,), scans=("items",), advice={"items": ("order_id",)}),
     Case("left join without an index", "SELECT orders.id, items.id FROM orders LEFT JOIN items ON items.order_id = orders.id"
-         " WHERE orders.shop_id = ?", (3,), scans=("items",), advice={"items": ("order_id",)}),
+         " WHERE orders.id = ?", (3,), scans=("items",), advice={"items": ("order_id",)}),
     Case("left join with an index", "SELECT items.id FROM items LEFT JOIN orders ON orders.id = items.order_id WHERE items.id = ?", (3,)),
     Case("EXISTS with an index", "SELECT * FROM customers WHERE EXISTS (SELECT 1 FROM orders WHERE orders.parent_id = customers.id)"),
     Case("NOT EXISTS without an index", "SELECT * FROM customers WHERE NOT EXISTS"

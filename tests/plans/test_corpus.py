@@ -24,7 +24,7 @@ def fill(connection: Connection, dialect: str, rows: int) -> None:
         if statement.strip():
             connection.exec_driver_sql(statement)
     for statement in fill_statements(dialect, rows):
-        connection.exec_driver_sql(statement)
+        connection.exec_driver_sql(statement if dialect == "sqlite" else statement.replace("%", "%%"))
     if rows:
         connection.exec_driver_sql("ANALYZE")
 

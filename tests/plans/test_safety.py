@@ -1,0 +1,364 @@
+"""Planning leaves no trace on the connection, and fails without a word to the application."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import create_engine, event, text
+from sqlalchemy.engine import URL, Connection, Engine
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from pytest_querybudget.plans.planner import Planner
+from pytest_querybudget.plans.postgresql import PostgresqlReader
+from pytest_querybudget.plans.sqlite import SqliteReader
+from pytest_querybudget.recording.plans import NotPlanned, Plan, Planned
+
+BAD = "SELECT * FROM things WHERE weight = %s ORDER BY name LIMIT 3"
+
+
+def new_planner() -> Planner:
+    return Planner.of([SqliteReader(), PostgresqlReader()])
+
+
+def planned(connection: Connection, sql: str = BAD, parameters: Any = (7,), planner: Planner | None = None) -> Plan:
+    answer = (planner or new_planner()).plan(connection, sql, parameters)
+    assert isinstance(answer, Planned), answer
+    assert any(each.proof and each.proof.verdict == "proven" for each in answer.plan.advice), answer.plan.advice
+    return answer.plan
+
+
+STATE = """
+SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) FROM pg_settings
+WHERE name LIKE 'enable%' OR name IN ('search_path', 'lock_timeout', 'statement_timeout', 'max_parallel_workers_per_gather')
+"""
+LOCKS = """
+SELECT relation::regclass::text, mode FROM pg_locks
+WHERE pid = pg_backend_pid() AND locktype = 'relation' AND relation >= 16384 ORDER BY 1, 2
+"""
+INDEXES = "SELECT indexname FROM pg_indexes WHERE tablename = 'things' ORDER BY 1"
+
+
+def state_of(connection: Connection) -> tuple[Any, ...]:
+    """Settings, locks, indexes and prepared statements, asked on the raw connection."""
+    cursor = connection.connection.cursor()
+    answers = []
+    for sql in (STATE, LOCKS, INDEXES, "SELECT count(*) FROM pg_cursors WHERE name <> ''"):
+        cursor.execute(sql)
+        answers.append(tuple(map(tuple, cursor.fetchall())))
+    cursor.close()
+    return tuple(answers)
+
+
+@pytest.fixture(params=["psycopg", "psycopg2", "pg8000"])
+def engine(request: pytest.FixtureRequest, postgresql: URL) -> Iterator[Engine]:
+    pytest.importorskip(request.param, reason=f"{request.param} is not installed")
+    found = create_engine(postgresql.set(drivername=f"postgresql+{request.param}"))
+    with found.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS things"))
+        connection.execute(text("CREATE TABLE things (id serial PRIMARY KEY, name text, weight integer)"))
+        connection.execute(text("INSERT INTO things (name, weight) SELECT 'n' || i, i FROM generate_series(1, 50) i"))
+    yield found
+    with found.begin() as connection:
+        connection.execute(text("DROP TABLE things"))
+    found.dispose()
+
+
+def test_settings_locks_and_indexes_are_as_before(engine: Engine) -> None:
+    """After planning, with an index created to try it, the transaction holds no lock and no setting of ours."""
+    with engine.connect() as connection:
+        before = state_of(connection)
+        planned(connection)
+        assert state_of(connection) == before
+
+
+def test_changes_of_the_application_survive(engine: Engine) -> None:
+    """What the transaction has done, and its own SET LOCAL, is still there; so is its savepoint."""
+    with engine.connect() as connection:
+        connection.execute(text("SET LOCAL enable_seqscan = off"))
+        connection.execute(text("INSERT INTO things (weight) VALUES (4711)"))
+        with connection.begin_nested() as nested:
+            connection.execute(text("INSERT INTO things (weight) VALUES (4712)"))
+            planned(connection)
+            nested.rollback()
+        assert connection.execute(text("SELECT count(*) FROM things WHERE weight > 4710")).scalar() == 1
+        assert connection.execute(text("SHOW enable_seqscan")).scalar() == "off"
+
+
+def test_autocommit_stays_autocommit(engine: Engine) -> None:
+    """In autocommit mode a transaction is begun and rolled back, and nothing stays open."""
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        planned(connection)
+        connection.execute(text("INSERT INTO things (weight) VALUES (4713)"))
+        with engine.connect() as other:
+            assert other.execute(text("SELECT count(*) FROM things WHERE weight = 4713")).scalar() == 1
+            assert other.execute(text("SELECT count(*) FROM pg_locks WHERE relation = 'things'::regclass")).scalar() == 1
+
+
+def test_failed_transaction_is_left_alone(engine: Engine) -> None:
+    """In a transaction that has failed nothing is planned, and the application sees its own error."""
+    with engine.connect() as connection:
+        with pytest.raises(Exception, match="nonsense"):
+            connection.execute(text("SELECT nonsense"))
+        answer = new_planner().plan(connection, BAD, (7,))
+        assert isinstance(answer, NotPlanned)
+        connection.rollback()
+        planned(connection)
+
+
+def test_refused_statement_leaves_the_transaction_usable(engine: Engine) -> None:
+    """A statement that the database refuses to plan is not planned, without a value in the reason."""
+    with engine.connect() as connection:
+        connection.execute(text("INSERT INTO things (weight) VALUES (4714)"))
+        answer = new_planner().plan(connection, "SELECT * FROM missing WHERE secret = 'canary-1'", ())
+        assert isinstance(answer, NotPlanned)
+        assert answer.slug == "refused"
+        assert "canary" not in answer.reason
+        assert connection.execute(text("SELECT count(*) FROM things WHERE weight = 4714")).scalar() == 1
+
+
+def test_read_only_transaction_is_planned_and_advice_untried_or_hypothetical(engine: Engine) -> None:
+    """No index can be made in a read-only transaction: the plan is there, and the advice says that it was not tried."""
+    with engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        answer = new_planner().plan(connection, BAD, (7,))
+        assert isinstance(answer, Planned)
+        assert {each.proof.verdict for each in answer.plan.advice if each.proof} == {"untried"}
+        assert connection.execute(text("SELECT 1")).scalar() == 1
+
+
+def test_write_is_not_executed(engine: Engine) -> None:
+    """Planning a DELETE deletes nothing."""
+    with engine.connect() as connection:
+        planned(connection, "DELETE FROM things WHERE weight < %s", (1000,))
+        assert connection.execute(text("SELECT count(*) FROM things")).scalar() == 50
+
+
+def test_listeners_of_the_application_see_nothing(engine: Engine) -> None:
+    """EXPLAIN goes past SQLAlchemy's events."""
+    seen: list[str] = []
+    event.listen(engine, "before_cursor_execute", lambda *arguments: seen.append(arguments[2]))
+    with engine.connect() as connection:
+        planned(connection)
+    assert seen == []
+
+
+def test_lock_of_another_connection_does_not_hold_the_test(engine: Engine) -> None:
+    """A table that someone else has locked is not waited for."""
+    with engine.connect() as other, engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        other.execute(text("LOCK TABLE things IN ROW EXCLUSIVE MODE"))
+        answer = new_planner().plan(connection, BAD, (7,))
+        assert isinstance(answer, Planned)
+        assert {each.proof.verdict for each in answer.plan.advice if each.proof} == {"untried"}
+
+
+def test_streaming_cursor_goes_on(engine: Engine) -> None:
+    """A server-side cursor that is being read is not disturbed."""
+    if engine.driver == "pg8000":
+        pytest.skip("pg8000 has no server-side cursors")
+    with engine.connect() as connection:
+        rows = connection.execution_options(stream_results=True, max_row_buffer=5).execute(
+            text("SELECT id FROM things ORDER BY id")
+        )
+        assert rows.fetchone()[0] == 1  # type: ignore[index]
+        answer = new_planner().plan(connection, BAD, (7,))
+        assert isinstance(answer, Planned)
+        assert [row[0] for row in rows] == list(range(2, 51))
+
+
+def test_hypopg_is_used_and_left_as_it_was(engine: Engine) -> None:
+    """Where the extension is installed, indexes are hypothetical, and those of the application stay."""
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT 1 FROM pg_available_extensions WHERE name = 'hypopg'")).scalar()
+        if not found:
+            pytest.skip("hypopg is not available on this server")
+        connection.execute(text("CREATE EXTENSION hypopg"))
+        connection.execute(text("SELECT hypopg_create_index('CREATE INDEX ON things (name)')"))
+        planned(connection)
+        assert connection.execute(text("SELECT count(*) FROM hypopg_list_indexes")).scalar() == 1
+        connection.execute(text("SELECT hypopg_reset()"))
+        connection.rollback()
+
+
+def test_a_shape_is_planned_once_until_the_schema_changes(engine: Engine) -> None:
+    """The second ask sends nothing; after DDL the statement is planned again, with the new index."""
+    planner = new_planner()
+    with engine.connect() as connection:
+        sql = "SELECT * FROM things WHERE weight = %s"
+        first = planner.plan(connection, sql, (1,))
+        assert planner.plan(connection, sql, (2,)) is first
+        connection.execute(text("CREATE INDEX ix_weight ON things (weight)"))
+        planner.schema_changed()
+        again = planner.plan(connection, sql, (1,))
+        assert isinstance(again, Planned)
+        assert again.plan.indexes_used == ("ix_weight",)
+
+
+def test_parameters_are_in_no_text(engine: Engine) -> None:
+    """No value of a statement, bound or written, gets into a plan, an advice or a proof."""
+    sql = "SELECT * FROM things WHERE name = 'canary-1' AND lower(name) = %s AND weight = 815"
+    with engine.connect() as connection:
+        answer = new_planner().plan(connection, sql, ("canary-2",))
+        assert isinstance(answer, Planned)
+        assert "canary" not in repr(answer) and "815" not in repr(answer)
+
+
+# -- async drivers
+
+
+@pytest.fixture(params=["asyncpg", "psycopg"])
+def async_url(request: pytest.FixtureRequest, postgresql: URL) -> Iterator[URL]:
+    pytest.importorskip(request.param, reason=f"{request.param} is not installed")
+    engine = create_engine(postgresql)
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE IF EXISTS things"))
+        connection.execute(text("CREATE TABLE things (id serial PRIMARY KEY, name text, weight integer)"))
+    yield postgresql.set(drivername=f"postgresql+{request.param}")
+    with engine.begin() as connection:
+        connection.execute(text("DROP TABLE things"))
+    engine.dispose()
+
+
+def test_async_drivers_are_planned_in_their_greenlet(async_url: URL) -> None:
+    """From a listener, where the application's own statement is about to be sent."""
+    planner, answers = new_planner(), []
+
+    def listen(connection: Connection, cursor: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
+        answers.append(planner.plan(connection, sql, parameters, executemany=many))
+
+    async def application() -> None:
+        async_engine = create_async_engine(async_url)
+        event.listen(async_engine.sync_engine, "before_cursor_execute", listen)
+        async with async_engine.connect() as connection:
+            rows = await connection.execute(text("SELECT * FROM things WHERE weight = :weight"), {"weight": 3})
+            assert rows.all() == []
+            await connection.execute(text("INSERT INTO things (weight) VALUES (3)"))
+            assert len((await connection.execute(text("SELECT * FROM things WHERE weight = :w"), {"w": 3})).all()) == 1
+        await async_engine.dispose()
+
+    asyncio.run(application())
+    first = answers[0]
+    assert isinstance(first, Planned), first
+    assert [each.ddl for each in first.plan.advice] == ["CREATE INDEX ix_things_weight ON things (weight)"]
+    assert first.plan.advice[0].proof and first.plan.advice[0].proof.verdict == "proven"
+    assert isinstance(answers[2], Planned)
+
+
+def test_async_autocommit(async_url: URL) -> None:
+    """In autocommit mode the transaction of the plan is gone before the statement is sent."""
+    planner, answers = new_planner(), []
+
+    def listen(connection: Connection, cursor: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
+        answers.append(planner.plan(connection, sql, parameters))
+
+    async def application() -> None:
+        async_engine = create_async_engine(async_url)
+        engine = async_engine.execution_options(isolation_level="AUTOCOMMIT")
+        event.listen(async_engine.sync_engine, "before_cursor_execute", listen)
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT * FROM things WHERE weight = 3"))
+            await connection.execute(text("INSERT INTO things (weight) VALUES (4)"))
+        async with async_engine.connect() as other:
+            assert (await other.execute(text("SELECT count(*) FROM things"))).scalar() == 1
+        await async_engine.dispose()
+
+    asyncio.run(application())
+    assert isinstance(answers[0], Planned), answers[0]
+
+
+# -- SQLite
+
+
+@pytest.fixture
+def sqlite() -> Iterator[Engine]:
+    found = create_engine("sqlite://")
+    with found.begin() as connection:
+        connection.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, name TEXT, weight INTEGER)"))
+        connection.execute(text("INSERT INTO things (name, weight) VALUES ('a', 1), ('b', 2), ('c', 3)"))
+    yield found
+    found.dispose()
+
+
+SQLITE_BAD = BAD.replace("%s", "?")
+
+
+def test_sqlite_open_cursor_goes_on(sqlite: Engine) -> None:
+    """A cursor that is being read, the row factory and the transaction are as before."""
+    with sqlite.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        raw.row_factory = sqlite3.Row
+        rows = raw.execute("SELECT id FROM things ORDER BY id")
+        assert rows.fetchone()[0] == 1
+        changes, open_before = raw.total_changes, raw.in_transaction
+        planned(connection, SQLITE_BAD)
+        assert [row[0] for row in rows] == [2, 3]
+        assert (raw.total_changes, raw.in_transaction, raw.row_factory) == (changes, open_before, sqlite3.Row)
+        assert raw.execute("SELECT count(*) FROM sqlite_master WHERE type = 'index'").fetchone()[0] == 0
+
+
+def test_sqlite_functions_and_collations_of_the_application(sqlite: Engine) -> None:
+    """The copy of the schema has stand-ins for what only the application's connections have."""
+    with sqlite.connect() as connection:
+        raw: Any = connection.connection.dbapi_connection
+        raw.create_function("plain", 1, lambda value: value, deterministic=True)
+        raw.create_collation("mine", lambda left, right: (left > right) - (left < right))
+        raw.execute("CREATE TABLE words (id INTEGER PRIMARY KEY, word TEXT COLLATE mine, size INTEGER)")
+        planned(connection, "SELECT * FROM words WHERE word = ?", ("x",))
+        planned(connection, "SELECT * FROM words WHERE plain(word) = ?", ("x",))
+
+
+def test_aiosqlite() -> None:
+    """In the greenlet of the driver."""
+    pytest.importorskip("aiosqlite", reason="aiosqlite is not installed")
+    engine, planner, answers = create_async_engine("sqlite+aiosqlite://"), new_planner(), []
+
+    def listen(connection: Connection, cursor: Any, sql: str, parameters: Any, context: Any, many: bool) -> None:
+        answers.append(planner.plan(connection, sql, parameters))
+        if sql.startswith("CREATE"):
+            planner.schema_changed()
+
+    async def application() -> None:
+        event.listen(engine.sync_engine, "before_cursor_execute", listen)
+        async with engine.connect() as connection:
+            await connection.execute(text("CREATE TABLE things (id INTEGER PRIMARY KEY, weight INTEGER)"))
+            await connection.execute(text("SELECT * FROM things WHERE weight = :weight"), {"weight": 3})
+        await engine.dispose()
+
+    asyncio.run(application())
+    assert isinstance(answers[-1], Planned), answers
+    assert [each.ddl for each in answers[-1].plan.advice] == ["CREATE INDEX ix_things_weight ON things (weight)"]
+
+
+def test_sqlite_tables_by_partition_of_statements(sqlite: Engine) -> None:
+    """Statements that read nothing are not planned, and say which table they write."""
+    with sqlite.connect() as connection:
+        planner = new_planner()
+        answer = planner.plan(connection, "INSERT INTO things (weight) VALUES (?)", (1,))
+        assert isinstance(answer, NotPlanned)
+        assert [each.name for each in answer.tables] == ["things"]
+        for sql in ("PRAGMA foreign_keys", "CREATE TABLE x (id)", "SAVEPOINT a", "BEGIN", ""):
+            assert isinstance(planner.plan(connection, sql, ()), NotPlanned)
+
+
+def test_a_dialect_without_a_reader_is_named(sqlite: Engine) -> None:
+    """The reason names the dialect."""
+    with sqlite.connect() as connection:
+        answer = Planner.of([]).plan(connection, "SELECT 1", ())
+        assert answer == NotPlanned(reason="no plan reader for sqlite", slug="reader")
+
+
+def test_a_fault_in_a_reader_is_no_fault_of_the_application(sqlite: Engine) -> None:
+    """Whatever a reader raises becomes an answer."""
+
+    class Broken(SqliteReader):
+        def explain(self, link: Any, question: Any) -> Plan:
+            raise ZeroDivisionError("canary")
+
+    with sqlite.connect() as connection:
+        answer = Planner.of([Broken()]).plan(connection, "SELECT * FROM things", ())
+        assert isinstance(answer, NotPlanned)
+        assert "ZeroDivisionError" in answer.reason and "canary" not in answer.reason
