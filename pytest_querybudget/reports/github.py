@@ -20,7 +20,7 @@ _LONGEST_TEXT = 2_000
 
 
 def publish(report: Report, *, rootdir: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """On GitHub Actions append the job summary, and yield the annotations, to be printed a line each; elsewhere nothing.
+    """On GitHub Actions append the job summary, and yield the annotations, to be printed; elsewhere do nothing.
 
     A run that has nothing to do with a database says nothing. Raises `ReportError` when the summary cannot be written.
     """
