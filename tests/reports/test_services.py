@@ -18,6 +18,7 @@ from pytest_querybudget.reports.format import ReportError
 from pytest_querybudget.reports.gitlab import GitlabFormat
 from pytest_querybudget.reports.markdown import MarkdownFormat
 from pytest_querybudget.reports.sarif import SarifFormat
+from pytest_querybudget.rules.registry import RULES
 from tests.reports.sample import LAZY, REPEATED, report, statement
 
 HERE = PurePosixPath()
@@ -310,6 +311,12 @@ def test_worst_sighting_is_shown() -> None:
     assert group.failed
     assert len(group.tests) == 2
     assert group.total == 100
+
+
+@pytest.mark.parametrize("rule", [each.name for each in RULES])
+def test_every_rule_has_a_sentence(rule: str) -> None:
+    """A catalogue without gaps."""
+    assert rule in rulebook.SENTENCES
 
 
 def test_rule_of_another_plugin_has_a_sentence() -> None:
