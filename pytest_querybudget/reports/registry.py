@@ -1,4 +1,7 @@
-"""The report formats by name: those that are built in, imported when they are asked for, and those of other plugins."""
+"""The report formats by name: those that are built in, imported when they are asked for, and those of other plugins.
+
+This module is imported at every start: it imports nothing that the formats need.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-from pytest_querybudget.reports import repository
 from pytest_querybudget.reports.format import Format, ReportError
 
 
@@ -29,12 +31,14 @@ def _markdown(_rootdir: Path) -> Format:
 
 
 def _sarif(rootdir: Path) -> Format:
+    from pytest_querybudget.reports import repository
     from pytest_querybudget.reports.sarif import SarifFormat
 
     return SarifFormat(repository.prefix(rootdir))
 
 
 def _gitlab(rootdir: Path) -> Format:
+    from pytest_querybudget.reports import repository
     from pytest_querybudget.reports.gitlab import GitlabFormat
 
     return GitlabFormat(repository.prefix(rootdir))

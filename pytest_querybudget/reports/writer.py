@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -63,7 +62,7 @@ def _encoded(report_format: Format, report: Report) -> Iterator[bytes]:
 
 
 def _replace(goal: Path, pieces: Iterable[bytes]) -> int:
-    half = goal.with_name(f".{goal.name[:100]}.{secrets.token_hex(4)}.part")
+    half = goal.with_name(f".{goal.name[:100]}.{os.urandom(4).hex()}.part")
     try:
         # "x" gives the file the permissions that the user's umask asks for, which tempfile does not.
         with half.open("xb") as file:
