@@ -133,11 +133,10 @@ def _problems(report: Report) -> str:
 
 def _detail(group: FindingGroup) -> str:
     finding = group.finding
-    parts = [
-        f"\n<details><summary>{_ICONS[group.level]} {html_code(finding.rule)} at {html_code(str(group.location))}, "
-        f"{plural(len(group.tests), 'test')}</summary>\n",
-        f"{escape(brief(finding.message, _LONGEST_BLOCK))}\n",
-    ]
+    seen = plural(len(group.tests), "test")
+    title = f"{_ICONS[group.level]} {html_code(finding.rule)} at {html_code(str(group.location))}, {seen}"
+    said = escape(brief(finding.message, _LONGEST_BLOCK))
+    parts = [f"\n<details><summary>{title}</summary>\n", f"{said}\n"]
     if finding.origin:
         parts.append(f"The rows come from {code(str(finding.origin))}.\n")
     parts.append(fence(brief(finding.sql, _LONGEST_BLOCK), "sql"))

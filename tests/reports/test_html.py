@@ -32,7 +32,7 @@ class Page(HTMLParser):
         if self._inside:
             self.raw.append("")
 
-    def handle_endtag(self, tag: str) -> None:  # noqa: ARG002 - the parser passes it
+    def handle_endtag(self, tag: str) -> None:
         """Leave an element."""
         self._inside = False
 
