@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from pytest_querybudget.plans.mysql_conditions import Condition, facts, mask, re
 from pytest_querybudget.plans.mysql_documents import Step
 from pytest_querybudget.recording.plans import READS_EVERYTHING, Access, IndexInfo, Node, Predicate, Purpose, Sort, SortKey, TableInfo
 
+_COLUMN = re.compile(r"(?:`[^`]+`|[^\W\d][\w$<>]*)(?:\.(?:`[^`]+`|[^\W\d][\w$ ]*))+\Z")
 _LEADS = ("eq", "in", "null", "range", "prefix", "not_null", "true", "unequal")
 _FIXES = ("eq", "null", "true")
 
@@ -109,7 +111,7 @@ def _equality(step: Step, part: str, other: str) -> syntax.Expression:
     names = other.replace("`", "").split(".")
     right: syntax.Expression = (
         syntax.Column(names[-1], names[-2])
-        if len(names) > 1 and not other.startswith(("'", "<"))
+        if _COLUMN.match(other)
         else syntax.Constant("?", "string")
     )
     return syntax.Operation("=", (syntax.Column(part.strip("`"), step.alias), right))
@@ -119,7 +121,7 @@ def _columns_of_refs(step: Step) -> Iterator[tuple[str, str]]:
     """Columns of other tables by which this one is searched: the optimizer adds IS NOT NULL to them."""
     for other in step.refs:
         names = other.replace("`", "").split(".")
-        if len(names) > 1:
+        if _COLUMN.match(other):
             yield names[-2], names[-1]
 
 
@@ -237,7 +239,7 @@ def _keys_of_statement(sort: Step, asked: Asked) -> str | None:
 
 def _is_constant(step: Step) -> bool:
     """At most one row, found before the join begins."""
-    return step.access == "unique" and all("." not in each for each in step.refs)
+    return step.access == "unique" and not any(_COLUMN.match(each) for each in step.refs)
 
 
 def _could_spare(
@@ -327,7 +329,7 @@ def _label(table: TableInfo) -> str:
 
 
 def _served(step: Step) -> str | None:
-    pairs = [f"{part} = {other if '.' in other and not other[0].isdigit() else '?'}" for part, other in zip(step.parts, step.refs, strict=False)]
+    pairs = [f"{part} = {other if _COLUMN.match(other) else '?'}" for part, other in zip(step.parts, step.refs, strict=False)]
     texts = [mask([text]) or "" for text in step.served]
     if not pairs and not texts and step.parts:
         texts = [", ".join(step.parts)]
