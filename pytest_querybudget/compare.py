@@ -287,8 +287,8 @@ def _at_top(sql: str, word: str) -> int | None:
     """Where a word stands outside of parentheses and quotes."""
     depth = 0
     for match in _TOKEN.finditer(sql):
-        token = match[0]
-        depth += (token == "(") - (token == ")")
-        if depth == 0 and token.upper() == word:
+        found = match[0]
+        depth += {"(": 1, ")": -1}.get(found, 0)
+        if depth == 0 and found.upper() == word:
             return match.start()
     return None

@@ -58,7 +58,7 @@ class _Reader:
 
     def _toml(self) -> dict[str, Any]:
         try:
-            return tomllib.loads(self.text)
+            plain: dict[str, Any] = tomllib.loads(self.text)
         except tomllib.TOMLDecodeError as error:
             duplicate = _duplicate(self.text)
             if duplicate:
@@ -70,6 +70,7 @@ class _Reader:
             raise LockError(self.path, f"not valid TOML: {cause}; {_REWRITE}", line) from None
         except RecursionError:
             raise LockError(self.path, f"not a lock file: nested too deeply; {_REWRITE}") from None
+        return plain
 
     def _version(self, plain: Mapping[str, Any]) -> None:
         version = plain.get("version")

@@ -30,7 +30,8 @@ def match(function: cst.FunctionDef, cases: list[Case]) -> tuple[list[Parametriz
     None when it cannot be told for every case: values that are computed, parameters of fixtures or classes,
     ids made by a function.
     """
-    found = [_read(each.decorator) for each in function.decorators if _is_parametrize(each.decorator)]
+    calls = [each.decorator for each in function.decorators if isinstance(each.decorator, cst.Call)]
+    found = [_read(call) for call in calls if (dotted(call.func) or "").endswith("mark.parametrize")]
     decorators = [each for each in reversed(found) if each]
     sets = 1
     for each in decorators:
@@ -53,12 +54,7 @@ def _names(decorators: list[Parametrize], indexes: tuple[int, ...]) -> Iterator[
     return ("-".join(parts) for parts in itertools.product(*choices))
 
 
-def _is_parametrize(node: cst.BaseExpression) -> bool:
-    return isinstance(node, cst.Call) and (dotted(node.func) or "").endswith("mark.parametrize")
-
-
-def _read(node: cst.BaseExpression) -> Parametrize | None:
-    assert isinstance(node, cst.Call)
+def _read(node: cst.Call) -> Parametrize | None:
     given = {arg.keyword.value if arg.keyword else ("argnames", "argvalues")[index]: arg.value
              for index, arg in enumerate(node.args) if not arg.star and (arg.keyword or index < 2)}  # fmt: skip
     names, values = given.get("argnames"), given.get("argvalues")
@@ -67,8 +63,8 @@ def _read(node: cst.BaseExpression) -> Parametrize | None:
     arguments = _arguments(names)
     if not arguments or any(isinstance(each, cst.StarredElement) for each in values.elements):
         return None
-    ids = _explicit(given["ids"]) if "ids" in given else [None] * len(values.elements)
-    if ids is None or len(ids) != len(values.elements):
+    ids = _explicit(given.get("ids"), len(values.elements))
+    if len(ids) != len(values.elements):
         return None
     return Parametrize(
         arguments=arguments,
@@ -87,24 +83,25 @@ def _arguments(names: cst.BaseExpression) -> tuple[str, ...]:
     return tuple(part.strip() for part in str(texts[0]).split(",") if part.strip()) if texts[0] else ()
 
 
-def _explicit(ids: cst.BaseExpression) -> list[str | None] | None:
-    if dotted(ids) == "None":
-        return None
-    if not isinstance(ids, (cst.List, cst.Tuple)):
-        return None
-    texts = [_literal(each) for each in elements(ids)]
+def _explicit(ids: cst.BaseExpression | None, count: int) -> list[str | None]:
+    """The ids that are written out, None for one that pytest makes; empty when a function makes them."""
+    if ids is None or dotted(ids) == "None":
+        return [None] * count
+    texts = [_literal(each) for each in elements(ids)] if isinstance(ids, (cst.List, cst.Tuple)) else []
     return [_escaped(each) if isinstance(each, str) else None for each in texts]
 
 
 def _ids(value: cst.BaseExpression, arguments: tuple[str, ...], index: int) -> tuple[str, ...]:
     values = elements(value) if len(arguments) > 1 else [value]
-    if is_param(value):
-        assert isinstance(value, cst.Call)
-        for arg in value.args:
+    call = param_call(value)
+    if call:
+        for arg in call.args:
             if arg.keyword and arg.keyword.value == "id":
                 own = _literal(arg.value)
                 return (_escaped(own),) if isinstance(own, str) else ()
-        values = [arg.value for arg in value.args if not arg.keyword]
+        values = [
+            each for arg in call.args if not arg.keyword for each in (elements(arg.value) if arg.star else [arg.value])
+        ]
     if len(values) != len(arguments):
         return ()
     choices = [_id(each, name, index) for each, name in zip(values, arguments, strict=True)]
@@ -134,6 +131,8 @@ def _literal(node: cst.BaseExpression) -> object:
         return None
 
 
-def is_param(value: cst.BaseExpression) -> bool:
-    """Whether a value is a `pytest.param(…)`."""
-    return isinstance(value, cst.Call) and (dotted(value.func) or "").rpartition(".")[2] == "param"
+def param_call(value: cst.CSTNode) -> cst.Call | None:
+    """A value that is a `pytest.param(…)`."""
+    if isinstance(value, cst.Call) and (dotted(value.func) or "").rpartition(".")[2] == "param":
+        return value
+    return None

@@ -14,7 +14,7 @@ import libcst as cst
 from pytest_querybudget.markers import parameters
 from pytest_querybudget.markers.figures import Case, Names
 from pytest_querybudget.markers.imports import with_import
-from pytest_querybudget.markers.parameters import Parametrize, is_param
+from pytest_querybudget.markers.parameters import Parametrize, param_call
 from pytest_querybudget.markers.syntax import Budget, Function, Outline, budgets, dotted, elements, outline
 
 
@@ -256,18 +256,16 @@ class _Editor(cst.CSTTransformer):
 
 
 def _decorated(node: cst.CSTNode, marker: str) -> cst.CSTNode:
-    assert isinstance(node, cst.FunctionDef)
+    function = cst.ensure_type(node, cst.FunctionDef)
     new = cst.Decorator(decorator=cst.parse_expression(marker))
-    return node.with_changes(decorators=[new, *node.decorators])
+    return function.with_changes(decorators=[new, *function.decorators])
 
 
-def _marked(value: cst.CSTNode, marker: str, param: str, *, many: bool) -> cst.CSTNode:
+def _marked(value: cst.BaseExpression, marker: str, param: str, *, many: bool) -> cst.CSTNode:
     """A value of a `parametrize` list with one more mark."""
-    assert isinstance(value, cst.BaseExpression)
-    mark = cst.parse_expression(marker)
-    if is_param(value):
-        assert isinstance(value, cst.Call)
-        return _with_mark(value, mark)
+    mark, call = cst.parse_expression(marker), param_call(value)
+    if call:
+        return _with_mark(call, mark)
     keyword = cst.Arg(keyword=cst.Name("marks"), value=mark, equal=_TIGHT)
     args = list(_arguments(value)) if many else [cst.Arg(value=value, comma=_COMMA)]
     return cst.Call(func=cst.parse_expression(param), args=[*args, keyword])
@@ -302,8 +300,9 @@ def _with_mark(call: cst.Call, mark: cst.BaseExpression) -> cst.Call:
 
 
 def _marks(value: cst.BaseExpression) -> list[cst.BaseExpression]:
-    if isinstance(value, cst.Call) and is_param(value):
-        for arg in value.args:
+    call = param_call(value)
+    if call:
+        for arg in call.args:
             if arg.keyword and arg.keyword.value == "marks":
                 return elements(arg.value)
     return []

@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING
 from pytest_querybudget.files import replace_text
 from pytest_querybudget.markers.figures import Case, Names, by_file
 from pytest_querybudget.reports.document import TestEntry
+from pytest_querybudget.reports.text import one_line, plural
 
 if TYPE_CHECKING:
     from pytest_querybudget.markers.syntax import Outline
+
+_MOST_NAMES = 3
 
 
 class MarkersError(ValueError):
@@ -107,17 +110,19 @@ def apply(changes: Iterable[Change], root: Path) -> None:
             raise MarkersError(f"{change.path}: cannot be written: {error.strerror or error}") from error
 
 
-def summary(plan: Plan, *, dry_run: bool = False) -> Iterator[str]:
+def summary(planned: Plan, *, dry_run: bool = False, width: int = 80) -> Iterator[str]:
     """What was or would be written, and how many tests were left alone, by reason."""
     word = "would change" if dry_run else "changed"
-    files = f"{len(plan.changes):,} file{'' if len(plan.changes) == 1 else 's'}"
-    yield f"max_queries markers: {files} {word}"
+    yield f"max_queries markers: {plural(len(planned.changes), 'file')} {word}"
     reasons: dict[str, list[str]] = {}
-    for name, reason in plan.left.items():
+    for name, reason in planned.left.items():
         reasons.setdefault(reason, []).append(name)
     for reason, names in sorted(reasons.items()):
-        more = f" and {len(names) - 1:,} more" if len(names) > 1 else ""
-        yield f"  left alone, {reason}: {names[0]}{more}"
+        yield f"  left alone, {one_line(reason)}:"
+        for name in sorted(names)[:_MOST_NAMES]:
+            yield shown if len(shown := f"    {one_line(name)}") <= width else f"{shown[: width - 1]}…"
+        if len(names) > _MOST_NAMES:
+            yield f"    … and {len(names) - _MOST_NAMES:,} more"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

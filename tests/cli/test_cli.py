@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,9 +19,9 @@ from pytest_querybudget.cli import main, parser
 from pytest_querybudget.cli.console import Console, UsageError
 from pytest_querybudget.cli.ruling import catalogue, page
 from pytest_querybudget.lock.store import read, update_file
-from pytest_querybudget.reports.document import Report
+from pytest_querybudget.reports.document import Problem, Report
 from pytest_querybudget.reports.json import dumps, load
-from tests.lock.golden import assert_golden
+from tests.lock.pinned import assert_golden
 from tests.lock.sample import entry, finding, lean, report, statement, wasteful
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -321,15 +322,65 @@ def test_a_reader_that_has_seen_enough_is_no_error(tmp_path: Path) -> None:
         "assert not {'sqlalchemy', 'pytest', 'libcst'} & set(sys.modules)\nsys.exit(status)\n"
     )
     root = Path(pytest_querybudget.__file__).parents[1]
-    process = subprocess.Popen(
-        [sys.executable, "-c", code], cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    command = [sys.executable, "-W", "error", "-c", code]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stderr
+        process.stdout.readline()
+        process.stdout.close()
+        complaints = process.stderr.read()
+    assert (process.returncode, complaints) == (0, "")
+
+
+def test_an_interrupt_ends_the_command(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a traceback, and with the status that shells know."""
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("pytest_querybudget.cli.ruling.catalogue", interrupted)
+    assert run("rules") == (130, "", "querybudget: interrupted\n")
+
+
+def test_the_command_runs_as_a_module(tmp_path: Path) -> None:
+    """Where its script is not on the path."""
+    command = [sys.executable, "-m", "pytest_querybudget.cli", "lock", "check"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(pytest_querybudget.__file__).parents[1])}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("querybudget: error: querybudget.lock: no such file: write it with")
+
+
+def test_a_format_that_is_no_text_is_not_printed(run: Run) -> None:
+    """A coverage file is binary."""
+    pytest.importorskip("coverage")
+    status, _, err = run("report", save("run.json", HEAD), "coverage")
+    assert status == 2
+    assert "coverage is no text to print: give it a path, coverage:PATH" in err
+
+
+def test_a_merge_without_lock_only_sums_up(run: Run) -> None:
+    """With what was not measured, and with a long list cut."""
+    many = [replace(finding(), rule=f"rule_{n}", identity=str(n)) for n in range(12)]
+    failing = replace(finding(), failed=True)
+    odd = report(
+        replace(lean(), findings=(*many, failing)), problems=(Problem(slug="x", text="a listener was\x1b[0m removed"),)
     )
-    assert process.stdout
-    assert process.stderr
-    process.stdout.readline()
-    process.stdout.close()
-    complaints = process.stderr.read()
-    assert (process.wait(60), complaints) == (0, "")
+    status, out, _ = run("merge", save("a.json", odd))
+    assert status == 0
+    assert_golden(GOLDEN / "merge_alone.txt", out)
+
+
+def test_a_long_comparison_is_cut_in_a_comment(run: Run) -> None:
+    """What is left out is counted."""
+    base = report(*(entry(f"t::{n:02}", statement(at=None)) for n in range(30)))
+    worse = finding(location=None, fix=None)
+    head = report(*(replace(entry(f"t::{n:02}", statement(at=None, count=3)), findings=(worse,)) for n in range(30)))
+    _, out, _ = run("compare", save("base.json", base), save("head.json", head), "--format=markdown", "--top=4")
+    assert "… and 26 more" in out
+    assert "(no place)" in out
+    _, out, _ = run("compare", "base.json", "head.json")
+    assert "(no place)" in out
 
 
 def test_every_command_has_help() -> None:

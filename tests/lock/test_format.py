@@ -14,7 +14,7 @@ from pytest_querybudget.lock.format import dumps
 from pytest_querybudget.lock.model import KINDS, Debt, Lock, LockError, TestLock, by_kind
 from pytest_querybudget.lock.parse import loads
 from pytest_querybudget.lock.update import update
-from tests.lock.golden import assert_golden
+from tests.lock.pinned import assert_golden
 from tests.lock.sample import entry, lean, wasteful
 
 GOLDEN = Path(__file__).parent / "golden"

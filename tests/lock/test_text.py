@@ -10,7 +10,7 @@ from pytest_querybudget.lock import text
 from pytest_querybudget.lock.check import check
 from pytest_querybudget.lock.model import Debt, Lock, TestLock
 from pytest_querybudget.lock.update import update
-from tests.lock.golden import assert_golden
+from tests.lock.pinned import assert_golden
 from tests.lock.sample import LIST_ORDERS, entry, finding, lean, statement, wasteful
 
 GOLDEN = Path(__file__).parent / "golden"

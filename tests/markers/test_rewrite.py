@@ -406,6 +406,105 @@ CASES: dict[str, tuple[str, Figures, str | None]] = {
             "def test_a(n): ...\n"
         ),
     ),
+    "argument names in a list, and values that another list holds": (
+        'import pytest\n\n\n@pytest.mark.parametrize(["a", "b"], [PAIR, *MORE])\ndef test_a(a, b): ...\n',
+        {"test_a[1-2]": 1, "test_a[3-4]": 2},
+        (
+            "import pytest\n\n\n@pytest.mark.max_queries(2)\n"
+            '@pytest.mark.parametrize(["a", "b"], [PAIR, *MORE])\ndef test_a(a, b): ...\n'
+        ),
+    ),
+    "ids that a function makes": (
+        'import pytest\n\n\n@pytest.mark.parametrize("n", [1, 2], ids=str)\ndef test_a(n): ...\n',
+        {"test_a[1]": 1, "test_a[2]": 2},
+        (
+            "import pytest\n\n\n@pytest.mark.max_queries(2)\n"
+            '@pytest.mark.parametrize("n", [1, 2], ids=str)\ndef test_a(n): ...\n'
+        ),
+    ),
+    "ids of None are those that pytest makes": (
+        'import pytest\n\n\n@pytest.mark.parametrize("n", [1, 2], ids=None)\ndef test_a(n): ...\n',
+        {"test_a[1]": 2, "test_a[2]": 3},
+        (
+            'import pytest\n\n\n@pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.max_queries(2)), '
+            "pytest.param(2, marks=pytest.mark.max_queries(3))], ids=None)\ndef test_a(n): ...\n"
+        ),
+    ),
+    "values with comments inside": (
+        """
+        import pytest
+
+
+        @pytest.mark.parametrize(
+            "a, b",
+            [
+                (
+                    1,  # one
+                    2,
+                ),
+                (3, 4),
+            ],
+        )
+        def test_a(a, b): ...
+        """,
+        {"test_a[1-2]": 1, "test_a[3-4]": 2},
+        """
+        import pytest
+
+
+        @pytest.mark.parametrize(
+            "a, b",
+            [
+                pytest.param(*(
+                    1,  # one
+                    2,
+                ), marks=pytest.mark.max_queries(1)),
+                pytest.param(3, 4, marks=pytest.mark.max_queries(2)),
+            ],
+        )
+        def test_a(a, b): ...
+        """,
+    ),
+    "a list of marks that grows": (
+        "import pytest\n\npytestmark: list = []\npytestmark += [pytest.mark.max_queries(5)]\n\n\ndef test_a(): ...\n",
+        {"test_a": 3},
+        "import pytest\n\npytestmark: list = []\npytestmark += [pytest.mark.max_queries(3)]\n\n\ndef test_a(): ...\n",
+    ),
+    "param imported by itself": (
+        'from pytest import mark, param\n\n\n@mark.parametrize("n", [1, 2])\ndef test_a(n): ...\n',
+        {"test_a[1]": 1, "test_a[2]": 2},
+        (
+            'from pytest import mark, param\n\n\n@mark.parametrize("n", [param(1, marks=mark.max_queries(1)), '
+            "param(2, marks=mark.max_queries(2))])\ndef test_a(n): ...\n"
+        ),
+    ),
+    "a base that passes its budget on": (
+        """
+        import pytest
+
+
+        @pytest.mark.max_queries(5)
+        class TestBase:
+            def test_a(self): ...
+
+
+        class TestChild(TestBase):
+            def test_b(self): ...
+        """,
+        {"TestBase::test_a": 1, "TestChild::test_a": 2, "TestChild::test_b": 4},
+        """
+        import pytest
+
+
+        @pytest.mark.max_queries(4)
+        class TestBase:
+            def test_a(self): ...
+
+
+        class TestChild(TestBase):
+            def test_b(self): ...
+        """,
+    ),
     "windows line ends": (
         "import pytest\r\n\r\n\r\ndef test_a(): ...\r\n",
         {"test_a": 1},

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_querybudget.markers.write import MarkersError, apply, diff, plan, summary
 from pytest_querybudget.reports.document import PhaseEntry, TestEntry
-from tests.lock.golden import assert_golden
+from tests.lock.pinned import assert_golden
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -192,6 +192,32 @@ def test_what_cannot_be_read_is_named(root: Path) -> None:
     assert planned.changes == ()
     assert planned.left.keys() == {"test_gone.py", "test_broken.py"}
     assert planned.left["test_broken.py"].startswith("cannot be read as Python: line 1")
+
+
+def test_what_was_left_alone_is_summed_up(root: Path) -> None:
+    """By reason, a few names each."""
+    failed = [entry(f"tests/test_orders.py::test_{'long_' * n}gone", 1) for n in range(5)]
+    planned = plan([entry("tests/test_orders.py::test_list", 2, "failed"), *failed, *RAN[1:]], root, complete=True)
+    assert_golden(GOLDEN / "summary.txt", summary(planned))
+
+
+def test_a_file_that_cannot_be_written_is_an_error(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It names the file, which is as it was."""
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(MarkersError, match=r"tests/test_orders.py: cannot be written: No space left on device"):
+        apply(plan(RAN, root).changes, root)
+    assert (root / "tests/test_orders.py").read_text("utf-8") == SUITE
+
+
+def test_a_file_without_a_last_newline_has_a_diff_too(root: Path) -> None:
+    """As git writes it."""
+    (root / "test_end.py").write_text("import pytest\n@pytest.mark.max_queries(9)\ndef test_a(): pass", "utf-8")
+    lines = list(diff(plan([entry("test_end.py::test_a", 2)], root).changes))
+    assert lines[-2:] == [" def test_a(): pass", "\\ No newline at end of file"]
 
 
 def test_without_libcst_the_error_names_the_extra(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
