@@ -114,9 +114,12 @@ def _key(name: str, server: Server) -> Key:
 
 
 def _refuse_streaming(link: Link) -> None:
-    """A driver reads an unbuffered result from the socket: another statement would throw the rest of it away."""
+    """A driver reads an unbuffered result from the socket: another statement would throw the rest of it away.
+
+    PyMySQL, aiomysql and asyncmy show it; with mysqlclient only the link can know (`streaming`).
+    """
     driver = getattr(link.connection, "_connection", link.connection)
-    if getattr(getattr(driver, "_result", None), "unbuffered_active", False):
+    if getattr(link, "streaming", False) or getattr(getattr(driver, "_result", None), "unbuffered_active", False):
         raise CannotPlan("rows of another statement are still streaming on this connection")
 
 
