@@ -25,6 +25,12 @@ def read(path: Path, *, missing_ok: bool = False) -> Lock:
 
 def read_text(path: Path, *, missing_ok: bool = False) -> str | None:
     """The text of a lock file, or null when it may be missing and is. Raises `LockError`."""
+    if path.is_dir() or path.suffix == ".py":
+        raise LockError(
+            path,
+            "not a lock file: --querybudget-lock takes the next word for its path; "
+            "put it behind the tests, or write --querybudget-lock=PATH",
+        )
     try:
         raw = path.read_bytes()
     except FileNotFoundError:

@@ -39,12 +39,28 @@ def test_a_missing_file_says_how_to_write_it(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_no_text_is_an_error_with_its_line(tmp_path: Path) -> None:
-    """As is a folder."""
+    """As is one that cannot be opened."""
     (tmp_path / "binary").write_bytes(b"version = 1\n\xff\xfe")
     with pytest.raises(LockError, match=r"binary:2: not UTF-8 text"):
         read(tmp_path / "binary")
     with pytest.raises(LockError, match="cannot be read"):
-        read(tmp_path)
+        read(tmp_path / "binary" / "below")
+
+
+def test_tests_that_were_taken_for_the_path_are_an_error(tmp_path: Path) -> None:
+    """`pytest --querybudget-lock tests` means something else than it says; no test file is overwritten."""
+    (tmp_path / "test_a.py").write_text("", "utf-8")
+    for path in (tmp_path, tmp_path / "test_a.py"):
+        with pytest.raises(LockError, match="takes the next word for its path; put it behind the tests"):
+            update_file(path, [lean()], today=DAY)
+    assert (tmp_path / "test_a.py").read_text("utf-8") == ""
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
+    """As is another writer that does not let go."""
+    (tmp_path / "file").write_text("", "utf-8")
+    with pytest.raises(LockError, match="cannot be written"):
+        update_file(tmp_path / "file" / "querybudget.lock", [lean()], today=DAY)
 
 
 def test_a_corrupt_file_is_not_overwritten(tmp_path: Path) -> None:

@@ -1,0 +1,73 @@
+"""The lock over one pytest run: each process that runs tests holds them to it, the one that the user started ends it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from pytest_querybudget.lock import store, text
+from pytest_querybudget.lock.check import FindingChange, LockVerdict, check
+from pytest_querybudget.lock.measure import MEASURED, findings, weight
+from pytest_querybudget.lock.model import Debt
+from pytest_querybudget.lock.update import stale
+from pytest_querybudget.reports.document import TestEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """What the summary says of the lock, and whether the run fails on stale entries."""
+
+    lines: tuple[str, ...] = ()
+    failed: bool = False
+
+
+class Keeper:
+    """The lock file of one run, read once.
+
+    With `update` nothing fails and every finding is tolerated, as it is about to be written.
+    Raises `LockError` for a file that cannot be read, or that is missing when it is not to be written.
+    """
+
+    def __init__(self, path: Path, *, today: date, update: bool = False, strict_stale: bool = False) -> None:
+        self.path, self.today, self.update, self.strict_stale = path, today, update, strict_stale
+        self.lock = store.read(path, missing_ok=update)
+
+    def check(self, test: TestEntry) -> LockVerdict:
+        """Hold one test to the lock, when its call is over and has passed."""
+        if not self.update:
+            return check(self.lock, test, today=self.today)
+        tolerated = tuple(
+            FindingChange(
+                identity=name,
+                locked=weight(entries),
+                actual=weight(entries),
+                entries=tuple(entries),
+                debt=self.lock.debts.get(name, Debt()),
+            )
+            for name, entries in findings(test).items()
+        )
+        return LockVerdict(nodeid=test.nodeid, known=True, tolerated=tolerated)
+
+    def finish(
+        self,
+        tests: Iterable[TestEntry],
+        *,
+        collected: Collection[str] | None = None,
+        not_collected: Collection[str] = (),
+    ) -> Ending:
+        """Write the file, or say what the run gained, once all tests are over.
+
+        `collected` and `not_collected` are those of `update.update`. Raises `LockError` when writing fails.
+        """
+        tests = tuple(tests)
+        if self.update:
+            result = store.update_file(
+                self.path, tests, today=self.today, collected=collected, not_collected=not_collected
+            )
+            return Ending(lines=tuple(text.updated(result, name=self.path.name)))
+        gone = () if collected is None else stale(self.lock, collected, not_collected)
+        verdicts = [self.check(test) for test in tests if test.outcome in MEASURED]
+        lines = tuple(text.summary(verdicts, stale=gone))
+        return Ending(lines=lines, failed=bool(gone) and self.strict_stale)
