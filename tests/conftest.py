@@ -1,0 +1,68 @@
+"""What all tests share: a pinned terminal, an environment without a CI service, golden files, and databases."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.plans import mysql_servers, postgresql_servers
+
+HERE = Path(__file__).parent
+
+#: What would make output wider, coloured, or send it to a CI service.
+OUTSIDE = ("CI", "BUILD_NUMBER", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "PYTEST_ADDOPTS")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what `tox run -e golden` needs."""
+    parser.addoption("--update-golden", action="store_true", help="write the golden files anew")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Tell the golden files of all rooms, which know the switch as a variable of the environment."""
+    if config.getoption("--update-golden"):
+        os.environ["QUERYBUDGET_UPDATE_GOLDEN"] = os.environ["UPDATE_GOLDEN"] = "1"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Let a skipped database test fail where the databases are known to be there."""
+    report = yield
+    required = os.environ.get("QUERYBUDGET_TEST_REQUIRE_DATABASES")
+    if required and report.skipped and not hasattr(report, "wasxfail") and item.path.is_relative_to(HERE / "plans"):
+        report.outcome = "failed"
+        report.longrepr = f"skipped, though QUERYBUDGET_TEST_REQUIRE_DATABASES is set: {report.longrepr}"
+    return report
+
+
+@pytest.fixture(autouse=True)
+def pinned_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """80 columns, no colour, and no CI service to write to, whoever runs the tests."""
+    monkeypatch.setenv("COLUMNS", "80")
+    for name in [*OUTSIDE, *(each for each in os.environ if each.startswith("GITHUB_"))]:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """An empty database on the running PostgreSQL, for psycopg; `QUERYBUDGET_TEST_POSTGRESQL` names another server."""
+    with (
+        postgresql_servers.running() as server,
+        postgresql_servers.scratch(server, f"querybudget_tests_{os.getpid()}") as url,
+    ):
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(scope="session")
+def mariadb_url() -> Iterator[str]:
+    """An empty database on the running MariaDB, for pymysql; `QUERYBUDGET_TEST_MARIADB` names another server."""
+    reason = mysql_servers.unreachable(mysql_servers.MARIADB)
+    if reason:
+        pytest.skip(reason)
+    with mysql_servers.database(mysql_servers.MARIADB, f"querybudget_tests_{os.getpid()}") as found:
+        account = f"{found['user']}:{found['password']}"
+        yield f"mysql+pymysql://{account}@{found['host']}:{found['port']}/{found['database']}"
