@@ -1,4 +1,4 @@
-"""The lock over one pytest run: each process that runs tests holds them to it, the one that the user started ends it."""
+"""The lock over one pytest run: tests are held to it in every process, and it ends in the one that the user started."""
 
 from __future__ import annotations
 
