@@ -48,11 +48,15 @@ def divided(item: Any, open_window: Open) -> Iterator[None]:
             handle.inner_test = inner
     elif isinstance(getattr(item, "instance", None), TestCase) and callable(function):
         open_window("setup")
+        instance, name = item.instance, item.name
         item.obj = _between_fixtures(function, open_window)
+        # pytest hands `obj` to the test case itself only when it is no coroutine function.
+        setattr(instance, name, item.obj)
         try:
             yield
         finally:
             item.obj = function
+            instance.__dict__.pop(name, None)
     else:
         yield
 

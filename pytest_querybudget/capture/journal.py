@@ -137,7 +137,7 @@ class Journal:
 
     def unchanged_since(self, then: int, shape: Any) -> bool:
         """Return whether nothing that a shape reads was written, and nothing rolled back, since `then`."""
-        if self.barrier > then:
+        if self.barrier >= then:
             return False
         if not self.written:
             return True

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable
 from threading import get_ident
 from time import perf_counter
-from types import CodeType
+from types import CodeType, FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -21,8 +21,8 @@ from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.parameters import UNKNOWN, digest, digest_unordered, digests, grouped, list_length
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
-from pytest_querybudget.capture.stacks import COMPARED, Stack, StackReader
-from pytest_querybudget.recording.loops import Repeater, repeater
+from pytest_querybudget.capture.stacks import COMPARED, Reading, Stack, StackReader, mark
+from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import (
     MOST_DIGESTS,
     MOST_ORIGINS,
@@ -35,12 +35,9 @@ from pytest_querybudget.recording.model import (
     Sample,
     Statement,
 )
-from pytest_querybudget.statements import literals
 
 _SCOPE = "_querybudget_scope"
 _SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
-# After this many sends from one stack there is nothing left to find out about it.
-_SETTLING = 2
 
 
 class Scope:
@@ -220,10 +217,11 @@ class Capture:
         if (
             entry is None
             or entry.window is not journal.window
+            or not entry.compared
             or (journal.frame is not None and entry.stack.position != journal.frame.f_lasti)
             or not entry.stack.matches(entry.compared)
         ):
-            entry = self._find(journal, shape, context, cursor)
+            entry = self._find(journal, shape, context, cursor, start)
         connection = context.root_connection
         scope = connection.__dict__.get(_SCOPE) or self._scope_of(connection)
         elapsed = finished - start
@@ -234,8 +232,6 @@ class Capture:
             if elapsed > entry.max_time:
                 entry.max_time = elapsed
         entry.last = finished - journal.started
-        if entry.count <= _SETTLING:
-            self._settle(journal, entry, start)
         if failed:
             entry.failed += 1
         elif shape.kind == "select":
@@ -249,22 +245,54 @@ class Capture:
         else:
             self._observe_write(journal, entry, scope, statement, cursor, context)
 
-    def _find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any) -> Statement:
+    def _find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:  # noqa: PLR0913
         """Read the stack, and return the statement of the recording that this shape has there."""
-        stack, test_frame = self.reader.read(sys._getframe(1), journal.own, journal.position)  # noqa: SLF001
-        window = journal.window
-        if journal.frame is None and test_frame is not None:
-            journal.frame = test_frame
-        key = (id(shape), id(stack))
-        entry = window.statements.get(key)
+        reading = self.reader.read(sys._getframe(1), journal.own, journal.position)  # noqa: SLF001
+        if journal.frame is None and reading.test is not None:
+            journal.frame = reading.test
+        statements = journal.window.statements
+        key = (id(shape), id(reading.stack))
+        entry = statements.get(key)
         if entry is None:
-            entry = self._new_statement(journal, shape, stack, context, cursor)
-            window.statements[key] = entry
+            entry = statements[key] = self._new_statement(journal, shape, reading.stack, context, cursor)
+            entry.first = start - journal.started
+            mark(reading.frames, id(entry))
+        elif entry.repeater is not Repeater.APPLICATION:
+            self._find_repeater(journal, entry, reading)
         if journal.inner:
             journal.latest[shape] = entry
         else:
             shape.latest = entry
         return entry
+
+    def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading) -> None:
+        """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
+        stack = entry.stack
+        index = mark(reading.frames, id(entry))
+        if index < 0:
+            if self._application_waits(journal):
+                entry.repeater = Repeater.APPLICATION
+                entry.compared = COMPARED
+            else:
+                entry.repeater = Repeater.REQUEST if stack.entered >= 0 else Repeater.TEST
+            return
+        frame = reading.frames[index]
+        looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
+        if index == 0:
+            if not stack.recursive:
+                entry.compared = 1
+            if not looping:
+                # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
+                return
+        if 0 <= reading.entered <= index:
+            entry.repeater = Repeater.REQUEST
+        elif frame.f_code in journal.own:
+            entry.repeater = Repeater.TEST
+        else:
+            entry.repeater = Repeater.APPLICATION
+            entry.loop = _step_of(stack, frame) if looping else -1
+            if not stack.recursive:
+                entry.compared = min(index + 1, COMPARED)
 
     def _new_statement(
         self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any
@@ -290,17 +318,6 @@ class Capture:
             path = origin.joined(load.state.mapper)
         scope = context.root_connection.__dict__.get(_SCOPE)
         return orm.meaning_of(load, path, "commit" if scope is not None and scope.committed else None)
-
-    def _settle(self, journal: Journal, entry: Statement, start: float) -> None:
-        """Note the first send; on the second from the same stack, find out who repeats it."""
-        if entry.count == 1:
-            entry.first = start - journal.started
-            return
-        stack = entry.stack
-        if stack.detached and stack.loop < 0 and stack.waited is None:
-            stack.waited = self._application_waits(journal)
-        if stack.loop >= 0:
-            entry.compared = min(stack.loop + 1, COMPARED)
 
     def _application_waits(self, journal: Journal) -> bool:
         """Return whether the application, and not the test or a web client, waits for the current thread or task."""
@@ -372,9 +389,9 @@ class Capture:
         path: tuple[Hop, ...] = ()
         if meaning is None:
             origin = entry.origin
-            if origin is None or not (origin.many or self._is_loop(entry)):
+            if origin is None or entry.repeater is not Repeater.APPLICATION:
                 origin = entry.origin = Origin(entry, joined=_joined(context.compiled))
-            elif entry.count > 1:
+            else:
                 origin.many = True
             scope.origin = origin
         elif meaning.load == "eager":
@@ -388,9 +405,6 @@ class Capture:
                 path = meaning.path
         journal.runs.add(self.next_run(), origin, path)
 
-    def _is_loop(self, entry: Statement) -> bool:
-        return entry.count > 1 and repeater(entry.stack) is Repeater.APPLICATION
-
     def _observe_write(
         self, journal: Journal, entry: Statement, scope: Scope, statement: str, cursor: Any, context: Any
     ) -> None:
@@ -400,13 +414,18 @@ class Capture:
                 journal.barrier = journal.sequence
             return
         journal.note_written(entry.shape)
+        if entry.columns and orm.returns_entities(context.compiled):
+            entry.origin = scope.origin = Origin(entry)
+            journal.runs.add(self.next_run(), entry.origin, ())
         if kind in ("ddl", "other") or context.executemany or cursor.rowcount > 1:
             return
         flush = scope.flush or self.flushing.get(get_ident(), 0)
         entry.single += 1
         if not flush or flush != entry.last_flush:
-            entry.units += 1
+            # What was rolled back and is written again is a retry, not a loop.
+            entry.units += 1 if journal.barrier < entry.written or not entry.units else 0
             entry.last_flush = flush
+        entry.written = journal.sequence
 
     # Sessions and connections
 
@@ -462,6 +481,14 @@ def _is_default(context: Any, statement: str) -> bool:
     return (context.isinsert or context.isupdate) and statement is not context.statement and _SELECTS(statement) is not None
 
 
+def _step_of(stack: Stack, frame: FrameType) -> int:
+    """Return the index of the step that a frame is."""
+    for index, (_, code, instruction) in enumerate(stack.steps):
+        if code is frame.f_code and instruction == frame.f_lasti:
+            return index
+    return -1
+
+
 def _joined(compiled: Any) -> Callable[[Any], tuple[Hop, ...]]:
     """Return what finds the joined eager path to a mapper in a compiled SELECT, should it be asked for."""
     return lambda mapper: orm.joined_path(compiled, mapper)
@@ -478,7 +505,7 @@ def _note_caused(entry: Statement, origin: Origin | None, values: int) -> None:
 
 def _sample(context: Any, parameters: Any, statement: str, entry: Statement) -> Sample:
     """Note digests of the parameters by name, to see which of them vary."""
-    if context.compiled_parameters and not context.executemany:
+    if context.compiled is not None and context.compiled_parameters and not context.executemany:
         named = grouped(context.compiled_parameters[0], entry.shape.expanding)
     elif isinstance(parameters, dict):
         named = parameters
@@ -486,5 +513,5 @@ def _sample(context: Any, parameters: Any, statement: str, entry: Statement) -> 
         named = {str(index): each for index, each in enumerate(parameters)}
     sample = Sample(digests(named), list_length(named), entry.last_rows)
     if entry.shape.literal:
-        sample.values.update((f"literal {index}", hash(each)) for index, each in enumerate(literals(statement, entry.dialect)))
+        sample.text = statement
     return sample

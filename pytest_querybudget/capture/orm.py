@@ -37,6 +37,11 @@ def is_orm_select(compiled: Any) -> bool:
     return state is not None and getattr(state, "compile_options", None) is not None and hasattr(state, "_entities")
 
 
+def returns_entities(compiled: Any) -> bool:
+    """Return whether a compiled INSERT, UPDATE or DELETE returns ORM entities."""
+    return getattr(getattr(compiled, "compile_state", None), "from_statement_ctx", None) is not None
+
+
 def load_of(context: Any) -> Load | None:
     """Return the load that this execution serves, or None for a statement that the application asked for itself."""
     options = context.execution_options.get("_sa_orm_load_options")
@@ -103,6 +108,7 @@ def hops_of(path: tuple[Any, ...]) -> tuple[Hop, ...]:
                 uselist=bool(each.uselist),
                 recursive=target.common_parent(each.parent),
                 bases=_bases(owner, each.parent),
+                ancestors=_ancestors(owner),
             )
         )
     return tuple(hops)
@@ -116,6 +122,12 @@ def _bases(owner: Any, declaring: Any) -> tuple[str, ...]:
         names.append(mapper.class_.__name__)
         mapper = None if mapper is declaring else mapper.inherits
     return tuple(names)
+
+
+def _ancestors(owner: Any) -> tuple[str, ...]:
+    """Return the names of the mapped classes from `owner` up to the root of its inheritance."""
+    mapper = getattr(owner, "mapper", None)
+    return () if mapper is None else tuple(each.class_.__name__ for each in mapper.iterate_to_root())
 
 
 def attributes_of(compiled: Any) -> dict[str, str]:
@@ -139,9 +151,17 @@ def entities_of(compiled: Any) -> tuple[str, ...]:
     for each in compiled.statement.column_descriptions:
         entity = each.get("entity")
         name = getattr(entity, "__name__", None)
-        if name and each.get("expr") is entity and name not in names:
-            names.append(name)
+        if name and each.get("expr") is entity:
+            # The application's name for an alias is its own; the class is what can be told.
+            label = f"<alias of {name}>" if each.get("aliased") else name
+            if label not in names:
+                names.append(label)
     return tuple(names)
+
+
+def is_given(compiled: Any) -> bool:
+    """Return whether a SELECT loads entities from a statement that the application wrote (`from_statement`)."""
+    return hasattr(compiled.statement, "element") and not hasattr(compiled.statement, "_where_criteria")
 
 
 def joined_path(compiled: Any, mapper: Any) -> tuple[Hop, ...]:

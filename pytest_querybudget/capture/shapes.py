@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from pytest_querybudget.recording.model import Statement
-from pytest_querybudget.statements import Shape, from_compiled, from_text, normalise
+from pytest_querybudget.statements import Shape, from_compiled, from_text, literals, normalise
 
 # Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full.
 _LITERALS = re.compile(r"'(?:[^']|'')*'|(?<![\w$@:.])\d+(?:\.\d+)?\b")
@@ -30,7 +30,7 @@ _KINDS = {
 class ShapeEntry:
     """A shape, the statements of it that were seen last, and its facts, which are worked out when they are asked for."""
 
-    __slots__ = ("_facts", "attributes", "expanding", "kind", "latest", "literal", "orm", "entities", "text", "dialect")
+    __slots__ = ("_facts", "attributes", "expanding", "given", "kind", "latest", "literal", "orm", "entities", "text", "dialect")
 
     def __init__(self, text: str, kind: str, *, literal: bool, dialect: str) -> None:
         self.text = text
@@ -43,6 +43,8 @@ class ShapeEntry:
         self.entities: tuple[str, ...] = ()
         # The mapped attribute of a column, where the statement selects an entity.
         self.attributes: dict[str, str] = {}
+        # Whether the entities come from a statement that the application wrote: no option can join to it.
+        self.given = False
         self.latest: Statement | None = None
         self._facts: Shape | None = None
 
@@ -57,6 +59,14 @@ class ShapeEntry:
     def tables(self) -> tuple[str, ...]:
         """The tables that a statement reads or writes."""
         return tuple(sorted({*self.facts.reads, *self.facts.writes}))
+
+    def describe(self, text: str) -> Shape:
+        """Return the facts of one text of this shape, with its own literals."""
+        return from_text(text, self.dialect)
+
+    def literals(self, text: str) -> tuple[str, ...]:
+        """Return the literals of one text of this shape, in order."""
+        return literals(text, self.dialect)
 
     def learn(self, facts: Shape) -> None:
         """Keep facts that came from a compiled statement: they are better than what a text tells."""
@@ -99,6 +109,7 @@ class Shapes:
             entry.orm = True
             entry.entities = orm.entities_of(compiled)
             entry.attributes = orm.attributes_of(compiled)
+            entry.given = orm.is_given(compiled)
 
     def forget(self) -> None:
         """Let go of the statements of a finished test."""

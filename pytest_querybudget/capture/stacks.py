@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import CodeType, FrameType
+from typing import Any, NamedTuple
 
 from pytest_querybudget.capture.loops import Loops
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, Source
@@ -25,13 +26,14 @@ class Stack:
     """The application's frames at one statement, innermost first, each as code and instruction.
 
     `steps` are `(hops, code, instruction)`, `hops` being how many frames lie between this one and the one before;
+    a function that calls itself stands in it once, and then the stack is `recursive`.
     `crossed` is how many steps lie inside the current greenlet (the rest belongs to the code that awaits it);
-    `entered` is how many steps lie inside the innermost web request, or -1 when there is none;
     `tested` is how many steps come before the test function's own frames, or -1 when the test is not on the stack;
+    `entered` is how many steps lie inside the innermost web request, or -1 when there is none;
     `position` is the instruction at which the test function itself stood, or -1 when that is not known.
     """
 
-    __slots__ = ("_loop", "_places", "crossed", "entered", "position", "source", "steps", "tested", "waited")
+    __slots__ = ("_places", "crossed", "entered", "position", "recursive", "source", "steps", "tested")
 
     def __init__(
         self,
@@ -41,43 +43,23 @@ class Stack:
         entered: int,
         tested: int,
         position: int,
-        source: StackReader,
+        recursive: bool,
+        source: Source,
     ) -> None:
         self.steps = steps
         self.crossed = crossed
         self.entered = entered
         self.tested = tested
         self.position = position
+        self.recursive = recursive
         self.source = source
-        self.waited: bool | None = None
-        self._loop: int | None = None
         self._places: tuple[Place, ...] | None = None
-
-    @property
-    def detached(self) -> bool:
-        """Whether a thread or task of its own sent the statement, so that the test is not on the stack."""
-        return self.tested < 0
-
-    @property
-    def loop(self) -> int:
-        """The index of the innermost step that lies in a loop of its function, or -1.
-
-        Only the steps inside the innermost request count: what repeats a request is not the application.
-        """
-        if self._loop is None:
-            self._loop = -1
-            inside = self.steps if self.entered < 0 else self.steps[: self.entered]
-            for index, (_, code, instruction) in enumerate(inside):
-                if self.source.loops.contains(code, instruction):
-                    self._loop = index
-                    break
-        return self._loop
 
     @property
     def places(self) -> tuple[Place, ...]:
         """The lines of the stack, innermost first."""
         if self._places is None:
-            self._places = tuple(self.source.files.place(code, at) for _, code, at in self.steps)
+            self._places = tuple(self.source.place(code, at) for _, code, at in self.steps)
         return self._places
 
     def is_own(self, index: int) -> bool:
@@ -111,6 +93,55 @@ class Stack:
         return index > 0
 
 
+class Mark:
+    """Hangs on a frame to tell one call of a function from the next.
+
+    A frame can neither be held (it would keep its locals alive, and with them what the session's identity map forgets)
+    nor told by its address (the next call often gets the same). `f_trace` is a place on the frame that dies with it.
+    A tracer that put its own function there is called as before.
+    """
+
+    __slots__ = ("before", "statements")
+
+    def __init__(self, before: Any) -> None:
+        self.before = before
+        self.statements: set[int] = set()
+
+    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
+        """Pass a trace event on."""
+        if self.before is not None:
+            self.before = self.before(frame, event, argument)
+        return self
+
+
+def mark(frames: Sequence[FrameType], statement: int) -> int:
+    """Mark frames as those from which a statement was sent, and return the innermost that was marked with it before.
+
+    Returns -1 when none was: no call that was active then is active now.
+    """
+    found = -1
+    for index, frame in enumerate(frames):
+        known = frame.f_trace
+        if type(known) is not Mark:
+            known = Mark(known)
+            frame.f_trace = known
+        elif statement in known.statements:
+            # All frames further out were active at that time, too.
+            found = index
+            break
+        known.statements.add(statement)
+    return found
+
+
+class Reading(NamedTuple):
+    """What was read from the stack at one statement: its frames live only as long as this does."""
+
+    stack: Stack
+    frames: list[FrameType]
+    entered: int
+    test: FrameType | None
+
+
 def parent_frame() -> FrameType | None:
     """Return the frame that awaits the current greenlet, if this is one."""
     if getcurrent is None:
@@ -127,20 +158,20 @@ class StackReader:
         self.loops = Loops()
         self.known: dict[tuple[object, ...], Stack] = {}
 
-    def read(
-        self, frame: FrameType | None, own: frozenset[CodeType], position: Callable[[], int]
-    ) -> tuple[Stack, FrameType | None]:
-        """Return the stack from `frame` outwards, up to the test function, and the test function's frame if it is there.
+    def read(self, frame: FrameType | None, own: frozenset[CodeType], position: Callable[[], int]) -> Reading:
+        """Return the stack from `frame` outwards, up to the test function.
 
         `own` are the code objects of the test function; `position` tells where the test function stands when it is
         not on this stack.
         """
-        test_frame: FrameType | None = None
         steps: list[tuple[int, CodeType, int]] = []
+        frames: list[FrameType] = []
+        seen: set[CodeType] = set()
         kinds = self.files.kinds
-        entered = tested = crossed = -1
+        test: FrameType | None = None
+        entered = framed = tested = crossed = -1
         hops = 0
-        while len(steps) < DEEPEST:
+        while len(frames) < DEEPEST:
             if frame is None:
                 if crossed >= 0:
                     break
@@ -155,34 +186,50 @@ class StackReader:
                 kind = self.files.classify(code.co_filename)
             if kind == APPLICATION or code in own:
                 if code in own:
-                    test_frame = frame
+                    test = frame
                     if tested < 0:
                         tested = len(steps)
-                steps.append((hops, code, frame.f_lasti))
-                hops = 0
+                frames.append(frame)
+                if code not in seen:
+                    seen.add(code)
+                    steps.append((hops, code, frame.f_lasti))
+                    hops = 0
             elif kind == FRAMEWORK and entered < 0 and tested < 0:
-                entered = len(steps)
-            elif tested >= 0 and hops > 2:
+                entered, framed = len(steps), len(frames)
+            elif tested >= 0 and hops > 2:  # noqa: PLR2004 - what calls the test function is pytest's
                 break
             frame = frame.f_back
             hops += 1
-        at = position() if test_frame is None else test_frame.f_lasti
-        key = (tuple((id(code), instruction) for _, code, instruction in steps), crossed, entered, at)
+        return Reading(self._share(steps, len(frames), crossed, entered, tested, test, position), frames, framed, test)
+
+    def _share(  # noqa: PLR0913 - what one walk has found
+        self,
+        steps: list[tuple[int, CodeType, int]],
+        frames: int,
+        crossed: int,
+        entered: int,
+        tested: int,
+        test: FrameType | None,
+        position: Callable[[], int],
+    ) -> Stack:
+        at = position() if test is None else test.f_lasti
+        key = (tuple([(id(code), instruction) for _, code, instruction in steps]), crossed, entered, at)
         stack = self.known.get(key)
         if stack is None:
             # The stack keeps its code objects alive, so that no other can take over their ids.
             stack = self.known[key] = Stack(
                 tuple(steps),
-                crossed=crossed if steps and 0 <= crossed < len(steps) else -1,
+                crossed=crossed if 0 <= crossed < len(steps) else -1,
                 entered=entered,
                 tested=tested,
                 position=at,
-                source=self,
+                recursive=frames > len(steps),
+                source=self.files,
             )
         else:
             # The way through the libraries in between may differ from call to call; the last one is the likeliest.
             stack.steps = tuple(steps)
-        return stack, test_frame
+        return stack
 
     def forget(self) -> None:
         """Drop the stacks of a finished test; what is known of code and files stays."""

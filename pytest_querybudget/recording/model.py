@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
 
 # How many different parameter sets of one statement are told apart; beyond it, "many" is all that rules need.
@@ -23,16 +24,10 @@ MOST_ORIGINS = 1024
 class StackLike(Protocol):
     """What a recording needs of a stack; see `capture.stacks.Stack`."""
 
-    detached: Any
+    steps: tuple[tuple[int, Any, int], ...]
     entered: int
     tested: int
     position: int
-    waited: bool | None
-    steps: tuple[tuple[int, Any, int], ...]
-
-    @property
-    def loop(self) -> int:
-        """Index of the innermost step inside a loop, or -1."""
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -46,7 +41,8 @@ class StackLike(Protocol):
 class Hop:
     """One relationship on the way from the entity that a query selects to the one that was loaded lazily.
 
-    `bases` are the mapped classes from the owner up to the one that declares the relationship; `lazy` tells whether
+    `bases` are the mapped classes from the owner up to the one that declares the relationship, `ancestors` those up to
+    the root of the inheritance; `lazy` tells whether
     the relationship was loaded by a statement of its own for each parent.
     """
 
@@ -56,6 +52,7 @@ class Hop:
     uselist: bool
     recursive: bool
     bases: tuple[str, ...] = ()
+    ancestors: tuple[str, ...] = ()
     lazy: bool = False
 
     def __str__(self) -> str:
@@ -108,11 +105,15 @@ class Caused:
 
 @dataclass(slots=True)
 class Sample:
-    """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list."""
+    """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
+
+    `rows` is what the execution before it fetched; `text` the statement where it has literals instead of parameters.
+    """
 
     values: dict[str, int]
     listed: int
     rows: int = 0
+    text: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -138,6 +139,7 @@ class Statement:
     # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
     units: int = 0
     last_flush: int = 0
+    written: int = 0
     # Executions that wrote one row each.
     single: int = 0
     # For loads on behalf of an instance: what each origin's parents caused.
@@ -147,8 +149,11 @@ class Statement:
     origin: Origin | None = None
     # Rows of the latest result, to tell a walk from level to level.
     last_rows: int = 0
-    # How many steps of the stack tell that it is the same again; fewer once it is known to repeat.
-    compared: int = 12
+    # Who repeats it, and which step of the stack stands in the loop.
+    repeater: Repeater | None = None
+    loop: int = -1
+    # Once nothing more can be learned from its stack: how many steps tell that it is the same again.
+    compared: int = 0
     dialect: str = ""
     plan: Any = None
     strategy: Any = None

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from pytest_querybudget.recording.model import Hop, Meaning
 from pytest_querybudget.recording.places import Place
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a cure must know of the query that it changes.
+
+    `entities` are what it selects, `subclasses` those whose columns were missing, `deep` whether a tree was walked over
+    more than one level, `given` whether the application wrote its text.
+    """
+
+    entities: tuple[str, ...] = ()
+    subclasses: tuple[str, ...] = ()
+    deep: bool = False
+    given: bool = False
+
 
 _WORDS = {
     "lazy": "was loaded lazily",
@@ -27,9 +42,7 @@ def loop_words(meaning: Meaning) -> str:
     return f"{meaning.entity} {_WORDS[meaning.load]}"
 
 
-def loader_cure(
-    meaning: Meaning, entities: tuple[str, ...], subclasses: tuple[str, ...], origin: Place | None
-) -> str | None:
+def loader_cure(meaning: Meaning, query: Query, origin: Place | None) -> str | None:
     """Return the change to the query at `origin` that brings everything at once."""
     where = f" to the query at {origin.path}:{origin.line}" if origin else ""
     if meaning.load == "expired":
@@ -39,8 +52,7 @@ def loader_cure(
             f"Refresh them together: session.scalars(select({meaning.entity}).where(...)"
             ".execution_options(populate_existing=True)).all()"
         )
-    option = loader_option(meaning, entities, subclasses)
-    return f"Add .options({option}){where}."
+    return f"Add .options({loader_option(meaning, query)}){where}."
 
 
 def _expired_cure(meaning: Meaning) -> str:
@@ -52,23 +64,23 @@ def _expired_cure(meaning: Meaning) -> str:
     return f"Load them together: session.scalars(select({meaning.entity}).where(...)).all(), after what expired them."
 
 
-def loader_option(meaning: Meaning, entities: tuple[str, ...], subclasses: tuple[str, ...]) -> str:
+def loader_option(meaning: Meaning, query: Query) -> str:
     """Return the loader option as Python, the whole path from the entity that the query selects."""
     hops = _collapsed(meaning.path)
-    steps = [_hop_option(hop, entities if index == 0 else ()) for index, hop in enumerate(hops)]
-    if meaning.load == "deferred":
-        owner = meaning.entity
-        columns = [f"undefer({owner}.{each})" for each in meaning.attributes]
-        return ", ".join(".".join([*steps, each]) for each in columns)
     if meaning.load == "subclass":
-        base = _first_known(entities, meaning.base) or meaning.base or meaning.entity
-        steps.append(f"selectin_polymorphic({base}, [{', '.join(subclasses or (meaning.entity,))}])")
-        return ".".join(steps)
+        base = meaning.base if meaning.base in query.entities else meaning.base or meaning.entity
+        classes = ", ".join(query.subclasses or (meaning.entity,))
+        return ".".join([*_steps(hops, meaning, query), f"selectin_polymorphic({base}, [{classes}])"])
+    steps = _steps(hops, meaning, query)
+    if meaning.load == "deferred":
+        columns = [f"undefer({meaning.entity}.{each})" for each in meaning.attributes]
+        return ", ".join(".".join([*steps, each]) for each in columns)
+    first = hops[0] if hops else None
+    base = first and next((each for each in first.ancestors if each in query.entities and each not in first.bases), None)
+    if first and base:
+        # An option for an attribute of a subclass takes effect only once the query loads that subclass.
+        return f"selectin_polymorphic({base}, [{first.owner}]), {'.'.join(steps)}"
     return ".".join(steps)
-
-
-def _first_known(entities: tuple[str, ...], name: str | None) -> str | None:
-    return name if name in entities else None
 
 
 def _collapsed(path: tuple[Hop, ...]) -> list[Hop]:
@@ -80,15 +92,33 @@ def _collapsed(path: tuple[Hop, ...]) -> list[Hop]:
     return hops
 
 
-def _hop_option(hop: Hop, entities: tuple[str, ...]) -> str:
-    """Return one step: eager for what was lazy, and only named for what the query loads already."""
-    owner = next((each for each in entities if each in hop.bases), hop.owner)
-    attribute = f"{owner}.{hop.key}"
+def _steps(hops: list[Hop], meaning: Meaning, query: Query) -> list[str]:
+    """Return one option a hop: eager for what was lazy, and only named for what the query loads already."""
+    steps = []
+    for index, hop in enumerate(hops):
+        owner = _owner(hop, query.entities) if index == 0 else hop.owner
+        attribute = f"{owner}.{hop.key}"
+        following = hops[index + 1] if index + 1 < len(hops) else None
+        if following and hop.target not in following.bases and hop.target in following.ancestors:
+            attribute += f".of_type({following.owner})"
+        steps.append(_option(hop, attribute, deep=query.deep, joins=not query.given))
+    return steps
+
+
+def _owner(hop: Hop, entities: tuple[str, ...]) -> str:
+    """Return the name of the first hop's entity as the query selects it."""
+    for each in entities:
+        if each in hop.bases or each.removeprefix("<alias of ").rstrip(">") in hop.bases:
+            return each
+    return hop.owner
+
+
+def _option(hop: Hop, attribute: str, *, deep: bool, joins: bool) -> str:
     if not hop.lazy:
         return f"defaultload({attribute})"
-    if hop.recursive:
+    if hop.recursive and deep:
         return f"selectinload({attribute}, recursion_depth=-1)"
-    return f"selectinload({attribute})" if hop.uselist else f"joinedload({attribute})"
+    return f"joinedload({attribute})" if joins and not hop.uselist else f"selectinload({attribute})"
 
 
 def lookup_cure(
@@ -101,8 +131,6 @@ def lookup_cure(
         return "Load them together before the loop, with one query that takes all keys, and look them up in a dict."
     if aggregate:
         return f"Compute them together before the loop: .where({column}.in_(keys)).group_by({column})"
-    if limited and not (entity and column.startswith(f"{entity}.")):
-        return _ranked(column)
     if limited:
         return _ranked(column)
     start = f"select({entity})" if entity else "select(...)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pytest_querybudget.recording.loops import Repeater, repeater
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.recording.places import Place
 
@@ -12,15 +11,9 @@ def is_own(statement: Statement) -> bool:
     return statement.stack.is_own(0)
 
 
-def judged(statement: Statement) -> Repeater:
-    """Say who repeats a statement."""
-    return repeater(statement.stack)
-
-
 def loop_place(statement: Statement) -> Place | None:
     """Return the line in the loop, when it is not the line that sends the statement."""
-    loop = statement.stack.loop
-    return statement.stack.places[loop] if loop > 0 else None
+    return statement.stack.places[statement.loop] if statement.loop > 0 else None
 
 
 def caller(chain: tuple[Place, ...]) -> Place | None:
@@ -32,7 +25,7 @@ def caller(chain: tuple[Place, ...]) -> Place | None:
 def brought_in_by(statement: Statement, others: list[Statement]) -> Place | None:
     """Return the query of the function in whose loop a statement runs that ran last before it."""
     stack = statement.stack
-    loop = max(stack.loop, 0)
+    loop = max(statement.loop, 0)
     if not stack.places:
         return None
     frame = stack.places[loop]

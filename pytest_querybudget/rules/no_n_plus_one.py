@@ -11,8 +11,8 @@ from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Origin, Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
-from pytest_querybudget.rules.cures import lookup_cure, loader_cure, loop_words
-from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, judged, loop_place
+from pytest_querybudget.rules.cures import Query, loader_cure, lookup_cure, loop_words
+from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, loop_place
 from pytest_querybudget.rules.varying import Varying, varying
 
 ON_BEHALF = ("lazy", "deferred", "subclass", "expired", "refresh")
@@ -25,8 +25,7 @@ class LazyLoads(Finding):
     rule = "no_n_plus_one"
 
     meaning: Meaning
-    entities: tuple[str, ...] = ()
-    subclasses: tuple[str, ...] = ()
+    query: Query = Query()
 
     @property
     def message(self) -> str:
@@ -37,7 +36,7 @@ class LazyLoads(Finding):
     @property
     def fix(self) -> str | None:
         """The loader option, written against the query that brought the parents in."""
-        return loader_cure(self.meaning, self.entities, self.subclasses, self.origin)
+        return loader_cure(self.meaning, self.query, self.origin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +148,7 @@ def loop_of_lookups(statement: Statement, threshold: float) -> Varying | None:
         return None
     if statement.meaning is not None and not _is_unplaced(statement):
         return None
-    if judged(statement) is Repeater.REQUEST or statement.shape.facts.volatile:
+    if statement.repeater in (None, Repeater.REQUEST) or statement.shape.facts.volatile:
         return None
     found = varying(statement)
     return None if found.clean else found
@@ -184,8 +183,6 @@ def _subject(meaning: Meaning) -> tuple[Any, ...]:
             path.append(each)
     if meaning.load == "lazy":
         return meaning.load, tuple((each.bases[-1:] or (each.owner,), each.key) for each in path)
-    if meaning.load == "subclass":
-        return meaning.load, meaning.base, tuple(map(str, path))
     return meaning.load, meaning.entity, tuple(map(str, path)), meaning.attributes if meaning.load == "deferred" else ()
 
 
@@ -195,7 +192,10 @@ def _merge(groups: dict[tuple[Any, ...], _Group], threshold: float) -> Iterator[
     for key, group in groups.items():
         origin: Origin = key[-1]
         if group.count >= threshold and group.parents > 1 and _levels_grow(group):
-            merged.setdefault((*key[:-1], origin.statement.location), []).append((origin, group))
+            subject = key[:-1]
+            if key[0] == "subclass":
+                subject = (key[0], next(iter(group.statements)).meaning.base)
+            merged.setdefault((*subject, origin.statement.location), []).append((origin, group))
     for found in merged.values():
         origin = found[0][0]
         statements: dict[Statement, int] = {}
@@ -228,8 +228,12 @@ def _finding(origin: Origin, statements: dict[Statement, int]) -> LazyLoads:
         relationship=meaning.relationship,
         declared_only=shallow and is_own(most),
         meaning=meaning,
-        entities=origin.statement.shape.entities,
-        subclasses=tuple(sorted({each.meaning.entity for each in statements if each.meaning})),
+        query=Query(
+            entities=origin.statement.shape.entities,
+            subclasses=tuple(sorted({each.meaning.entity for each in statements if each.meaning})),
+            deep=len({len(each.meaning.path) for each in statements if each.meaning}) > 1,
+            given=origin.statement.shape.given,
+        ),
     )
 
 
@@ -239,7 +243,7 @@ def _lookups(window: Window, threshold: float) -> Iterator[Finding]:
         found = loop_of_lookups(each, threshold)
         if found is None:
             continue
-        own = judged(each) is Repeater.TEST
+        own = each.repeater is Repeater.TEST
         if each.meaning is not None:
             yield LazyLoads(
                 sql=each.shape.facts.sql,

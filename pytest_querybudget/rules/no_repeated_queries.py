@@ -10,7 +10,7 @@ from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Meaning, Recording, StackLike, Statement, Window
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
-from pytest_querybudget.rules.loops import caller, judged
+from pytest_querybudget.rules.loops import caller
 from pytest_querybudget.rules.no_n_plus_one import loop_of_lookups
 
 
@@ -107,8 +107,8 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
         if loop_of_lookups(each, 2) is not None or _is_load_of_many(each):
             continue
         judgements = {first: _judge(first, each) for first in each.repeats}
-        for repeater in (Repeater.APPLICATION, Repeater.TEST):
-            firsts = [first for first, judgement in judgements.items() if judgement is repeater]
+        for who in (Repeater.APPLICATION, Repeater.TEST):
+            firsts = [first for first, judgement in judgements.items() if judgement is who]
             count = sum(each.repeats[first] for first in firsts) + 1
             if firsts and count >= threshold:
                 first = min(firsts, key=lambda one: one.first)
@@ -120,7 +120,7 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
                     origin=first.location,
                     chain=each.stack.places,
                     relationship=each.meaning.relationship if each.meaning else None,
-                    declared_only=repeater is Repeater.TEST,
+                    declared_only=who is Repeater.TEST,
                     meaning=each.meaning,
                 )
                 break
@@ -137,10 +137,10 @@ def _is_load_of_many(statement: Statement) -> bool:
     return any(caused.varied for caused in statement.origins.values())
 
 
-def _judge(first: Statement, again: Statement) -> Repeater:
+def _judge(first: Statement, again: Statement) -> Repeater | None:
     """Say who is answerable for running `again` although `first` had run."""
     if first is again:
-        return judged(again)
+        return again.repeater
     return _divergence(first.stack, again.stack)
 
 

@@ -11,7 +11,7 @@ from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Recording, Statement
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
-from pytest_querybudget.rules.loops import caller, judged, loop_place
+from pytest_querybudget.rules.loops import caller, loop_place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,9 +105,8 @@ class NoWriteLoops(Rule):
         for each in recording.statements(options.phase):
             if each.shape.kind not in ("insert", "update", "delete") or each.units < options.threshold:
                 continue
-            who = judged(each)
-            if who is not Repeater.REQUEST:
-                yield _finding(each, own=who is Repeater.TEST)
+            if each.repeater in (Repeater.APPLICATION, Repeater.TEST):
+                yield _finding(each, own=each.repeater is Repeater.TEST)
 
 
 def _finding(statement: Statement, *, own: bool) -> WriteLoop:

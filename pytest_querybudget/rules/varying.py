@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.recording.model import Sample, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,8 @@ def varying(statement: Statement) -> Varying:
     an equality is then in a range as well). A chunk is a part of a long list, a level holds what the level above it
     brought. Everything else that is looked up by different keys could have been looked up together.
     """
-    names = _varying_names(statement)
+    samples = [_with_literals(each, statement.shape) for each in statement.samples]
+    names = _varying_names(samples)
     facts = statement.shape.facts
     roles: dict[str, list[str]] = {}
     for each in facts.binds:
@@ -40,22 +43,33 @@ def varying(statement: Statement) -> Varying:
     if keys:
         return Varying(keys, lists, clean=False)
     if lists:
-        return Varying(keys, lists, clean=_is_batch(statement))
+        return Varying(keys, lists, clean=_is_batch(statement, samples))
+    if "like" in roles:
+        return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False)
     return Varying(keys, lists, clean=bool(roles) or not names)
 
 
-def _varying_names(statement: Statement) -> set[str]:
+def _with_literals(sample: Sample, shape: Any) -> Sample:
+    """Add the literals of a text to what is known of one execution."""
+    if sample.text is None:
+        return sample
+    values = {f"literal {index}": hash(each) for index, each in enumerate(shape.literals(sample.text))}
+    listed = sum(each.role == "in" for each in shape.describe(sample.text).binds)
+    return Sample({**sample.values, **values}, max(sample.listed, listed), sample.rows)
+
+
+def _varying_names(samples: Sequence[Sample]) -> set[str]:
     """Return the parameters that had more than one value."""
     values: dict[str, set[int]] = {}
-    for sample in statement.samples:
+    for sample in samples:
         for name, value in sample.values.items():
             values.setdefault(name, set()).add(value)
     return {name for name, seen in values.items() if len(seen) > 1}
 
 
-def _is_batch(statement: Statement) -> bool:
+def _is_batch(statement: Statement, samples: Sequence[Sample]) -> bool:
     """Return whether lists of different values are chunks of one list, or the levels of a tree."""
-    lengths = [each.listed for each in statement.samples]
+    lengths = [each.listed for each in samples]
     if max(lengths, default=0) <= 1:
         return False
     whole = statement.count <= len(lengths)
@@ -63,5 +77,4 @@ def _is_batch(statement: Statement) -> bool:
     if len(set(chunks)) == 1 and lengths[-1] <= chunks[0] and chunks[0] > 1:
         return True
     # `rows` of a sample is what the execution before it fetched: a level asks for what the level above brought.
-    following = statement.samples[1:]
-    return all(each.listed <= each.rows for each in following)
+    return all(each.listed <= each.rows for each in samples[1:])
