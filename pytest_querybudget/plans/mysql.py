@@ -13,46 +13,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, cast
 
-from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.mysql_catalog import (
-    Catalog,
     Key,
     Server,
     fingerprint,
     read_catalog,
     read_server,
-    stored_functions,
+    table_names,
 )
-from pytest_querybudget.plans.mysql_documents import Step, read_document
-from pytest_querybudget.plans.mysql_judgement import Asked, Judged, blame_partners, judge, served_by
+from pytest_querybudget.plans.mysql_rewriting import Piece, as_reading, assemble
 from pytest_querybudget.plans.mysql_scratch import scratch_copy
-from pytest_querybudget.plans.mysql_statements import (
-    Reference,
-    Text,
-    as_reading,
-    assemble,
-    is_limited,
-    quote,
-    read_text,
-    refuse_acting,
-    takes_locks,
-    unknown_calls,
-    with_hints,
-)
-from pytest_querybudget.plans.parser import NotUnderstood, parse_statement
+from pytest_querybudget.plans.mysql_session import Session
+from pytest_querybudget.plans.mysql_statements import quote, read_text, refuse_acting, takes_locks
 from pytest_querybudget.plans.reader import CannotPlan, Link, Question, Traits
-from pytest_querybudget.recording.plans import Advice, IndexInfo, Plan, TableInfo
-
-_LOOKS = 3
-_VIEWS = 3
-_SERVING = ("eq", "in", "null", "range", "prefix", "not_null")
-#: A subquery that is kept in a temporary table hides what it is searched by. Where it is filtered itself, it must stay
-#: free to be the one that the join begins with.
-_UNFOLDED = "optimizer_switch='materialization=off'"
-_CORRELATED = "optimizer_switch='materialization=off,semijoin=off'"
+from pytest_querybudget.recording.plans import Advice, Plan, TableInfo
 
 
 class MySQLReader:
@@ -64,33 +41,41 @@ class MySQLReader:
 
     def fingerprint(self, link: Link) -> str:
         """A digest of the tables and indexes of the default schema."""
-        return fingerprint(link)
+        return fingerprint(_Tuples(link))
+
+    def table_names(self, link: Link) -> Sequence[str]:
+        """All tables and views that the account sees; those of other schemas are qualified."""
+        link = _Tuples(link)
+        return table_names(link, read_server(link))
 
     def explain(self, link: Link, question: Question) -> Plan:
         """Plan without executing. Raises `CannotPlan`, or the driver's error when the database refuses."""
         _refuse_streaming(link)
+        link = _Tuples(link)
         text = read_text(question.statement)
         refuse_acting(text)
         if not takes_locks(text, question.kind):
             if question.kind == "insert":
                 raise CannotPlan("an INSERT of values reads no table")
-            return _Session(link, read_server(link)).plan(text, question.parameters)
+            return Session(link, read_server(link)).plan(text, question.parameters)
         statement, parameters = assemble(text, question.parameters, as_reading(text, question.kind))
         with _aside(link, "EXPLAIN of it would take locks") as other:
-            return _Session(other, read_server(other)).plan(read_text(statement), parameters)
+            return Session(other, read_server(other)).plan(read_text(statement), parameters)
 
     def replan(self, link: Link, question: Question, advice: Sequence[Advice]) -> Plan:
         """Plan on an empty copy of the tables, with the advised indexes, in a scratch database that is dropped again."""
         text = read_text(question.statement)
         refuse_acting(text)
-        pieces = as_reading(text, question.kind) if takes_locks(text, question.kind) else [(0, len(text.sql))]
+        pieces: list[Piece] = (
+            as_reading(text, question.kind) if takes_locks(text, question.kind) else [(0, len(text.sql))]
+        )
         statement, parameters = assemble(text, question.parameters, pieces)
         with _aside(link, "an index can only be created elsewhere") as other:
-            session = _Session(other, read_server(other))
+            session = Session(other, read_server(other))
             names = session.names_of(read_text(statement))
             with scratch_copy(other, session.server, names.catalog, advice) as copied:
                 server = replace(session.server, schema=copied.schema)
-                copy = _Session(other, server)
+                copy = Session(other, server)
                 moved = read_text(copied.moved(statement))
                 plan = copy.plan(moved, parameters)
                 if _stops_early(plan):
@@ -102,6 +87,7 @@ class MySQLReader:
 
     def tables(self, link: Link, names: Sequence[str]) -> Sequence[TableInfo]:
         """The catalog's entries; a name may be qualified with its schema."""
+        link = _Tuples(link)
         server = read_server(link)
         keys = [_key(name, server) for name in names]
         found = read_catalog(link, server, keys).tables
@@ -123,14 +109,33 @@ def _refuse_streaming(link: Link) -> None:
         raise CannotPlan("rows of another statement are still streaming on this connection")
 
 
+class _Tuples:
+    """A link whose rows are tuples, whatever cursor class the application has given to its connection."""
+
+    def __init__(self, link: Link) -> None:
+        self.link: Link = link.link if isinstance(link, _Tuples) else link
+        self.connection = link.connection
+        self.dialect = link.dialect
+        self.driver = link.driver
+        self.server_version = link.server_version
+        self.fingerprint = getattr(link, "fingerprint", "")
+
+    def rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
+        """As `Link.rows`."""
+        found: list[Any] = self.link.rows(sql, parameters)
+        return [tuple(row.values()) if isinstance(row, dict) else tuple(row) for row in found]
+
+
 @contextmanager
 def _aside(link: Link, why: str) -> Iterator[Link]:
     """A second connection, if the link can open one: it waits for no lock, takes none, and sees what is not committed."""
-    opener = getattr(link, "aside", None)
+    link = _Tuples(link)
+    opener = getattr(link.link, "aside", None)
     if opener is None:
         raise CannotPlan(f"{why}, and no second connection can be opened")
     schema = read_server(link).schema
-    with cast("Callable[[], AbstractContextManager[Link]]", opener)() as other:
+    with cast("Callable[[], AbstractContextManager[Link]]", opener)() as opened:
+        other = _Tuples(opened)
         other.rows("SET SESSION autocommit = 1, lock_wait_timeout = 1, innodb_lock_wait_timeout = 1")
         other.rows("SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED")
         if schema:
@@ -138,281 +143,5 @@ def _aside(link: Link, why: str) -> Iterator[Link]:
         yield other
 
 
-@dataclass(frozen=True, slots=True)
-class _Names:
-    """The tables of one statement by the names it has for them, those inside its views included."""
-
-    catalog: Catalog
-    references: dict[str, tuple[Key, ...]]
-    schema: str
-
-    def table(self, alias: str) -> TableInfo | None:
-        """The table behind an alias; the first with an index where views use one name twice."""
-        keys = self.references.get(alias.lower(), ((self.schema, alias),))
-        return next((self.catalog.tables[key] for key in keys if key in self.catalog.tables), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """One connection and what is known of its server."""
-
-    link: Link
-    server: Server
-
-    def plan(self, text: Text, parameters: Any) -> Plan:
-        """Look at the statement as it is, then again where a small table or a constant hides what an index could do."""
-        names = self.names_of(text)
-        self._refuse_functions(text, names)
-        asked = _asked(text, names, self.server)
-        first = self._explain(text.sql, parameters)
-        cost = first.cost if first.cost is not None else self._last_cost()
-        judged = judge(first, asked)
-        used = {*_used(judged)}
-        judged = self._look_again(text, parameters, first, judged, asked, names)
-        used.update(_used(judged))
-        tables = {id(names.table(step.alias)): names.table(step.alias) for step in first.walk() if step.alias}
-        involved = [names.catalog.tables[key] for keys in names.references.values() for key in keys if key in names.catalog.tables]
-        involved += [each for each in tables.values() if each is not None]
-        return Plan(
-            dialect="mariadb" if self.server.maria else "mysql",
-            root=judged.root,
-            cost=cost,
-            sorts=judged.sorts,
-            indexes_used=tuple(sorted(used)),
-            tables=tuple(dict.fromkeys(involved)),
-        )
-
-    def names_of(self, text: Text) -> _Names:
-        """Look up the tables of a statement and of the views it reads."""
-        references: dict[str, tuple[Key, ...]] = {}
-        catalog, pending = Catalog(), [(text, self.server.schema)]
-        for _ in range(_VIEWS):
-            keys: set[Key] = set()
-            for each, schema in pending:
-                for reference in each.references:
-                    key = (reference.schema or schema, reference.table)
-                    keys.add(key)
-                    references[reference.alias.lower()] = tuple(dict.fromkeys((*references.get(reference.alias.lower(), ()), key)))
-            found = read_catalog(self.link, self.server, keys - set(catalog.tables))
-            catalog = Catalog({**catalog.tables, **found.tables}, {**catalog.views, **found.views})
-            pending = [(read_text(definition), key[0]) for key, definition in found.views.items()]
-            if not pending:
-                break
-        return _Names(catalog, references, self.server.schema)
-
-    def _refuse_functions(self, text: Text, names: _Names) -> None:
-        texts = [text, *(read_text(definition) for definition in names.catalog.views.values())]
-        for each in texts[1:]:
-            refuse_acting(each)
-        calls = tuple(dict.fromkeys(name for each in texts for name in unknown_calls(each)))
-        stored = stored_functions(self.link, calls) if calls else ()
-        if stored:
-            raise CannotPlan(f"it calls the stored function {stored[0]}, which EXPLAIN could run")
-
-    def _explain(self, sql: str, parameters: Any, switches: str | None = None) -> Step:
-        if self.server.maria:
-            settings = ", ".join(filter(None, ("max_error_count=0", switches)))
-            sql = f"SET STATEMENT {settings} FOR EXPLAIN FORMAT=JSON {sql}"
-        else:
-            sql = "EXPLAIN FORMAT=JSON " + _with_settings(sql, switches)
-        row = self.link.rows(sql, parameters)[0]
-        document = row[0]
-        try:
-            return read_document(document.decode() if isinstance(document, (bytes, bytearray)) else str(document))
-        except ValueError:
-            raise CannotPlan("the server's answer is no JSON") from None
-
-    def _last_cost(self) -> float | None:
-        """MariaDB before 11 keeps the cost of the last statement out of its plans."""
-        rows = self.link.rows("SHOW STATUS LIKE 'Last_query_cost'")
-        return float(rows[0][1]) if rows else None
-
-    def _look_again(
-        self, text: Text, parameters: Any, first: Step, judged: Judged, asked: Asked, names: _Names
-    ) -> Judged:
-        forced: dict[str, tuple[IndexInfo, ...]] = {}
-        hidden = _hides_tables(first)
-        if not (hidden or judged.wanted or _hides_conditions(first)):
-            return judged
-        switches = _switches(first, judged)
-        for _ in range(_LOOKS):
-            forced.update(judged.wanted)
-            looked = self._look(text, parameters, asked, forced, names, hidden=hidden, switches=switches)
-            if looked is None:
-                break
-            judged = looked
-            if all(alias in forced and forced[alias] == found for alias, found in judged.wanted.items()):
-                break
-        return self._settled(text, judged, asked, hidden=hidden)
-
-    def _look(
-        self,
-        text: Text,
-        parameters: Any,
-        asked: Asked,
-        forced: dict[str, tuple[IndexInfo, ...]],
-        names: _Names,
-        *,
-        hidden: bool,
-        switches: str | None,
-    ) -> Judged | None:
-        def hint(reference: Reference) -> str | None:
-            table = names.table(reference.alias)
-            indexes = [each for each in forced.get(reference.alias, ()) if not (hidden and each.unique)]
-            if indexes:
-                return f"FORCE INDEX ({_listed(indexes)})"
-            unique = [each for each in table.indexes if each.unique] if table and hidden else []
-            return f"IGNORE INDEX ({_listed(unique)})" if unique else None
-
-        sql, placed = with_hints(text, hint)
-        if not placed and (hidden or forced):
-            sql = text.sql
-        try:
-            return judge(self._explain(sql, parameters, switches), asked)
-        except Exception:  # noqa: BLE001 - the rewritten text is refused: the plan of the statement itself stands
-            return None
-
-    def _settled(self, text: Text, judged: Judged, asked: Asked, *, hidden: bool) -> Judged:
-        """Believe the columns where the planner could not be asked or could not know.
-
-        Inside a view, behind a constant row, or where a join begins with this table because the other one's filter
-        has no index.
-        """
-        placeable = {each.alias for each in text.references}
-        for alias, indexes in judged.wanted.items():
-            serving = _serving(judged, alias, indexes)
-            if serving is None:
-                continue
-            joined = any(
-                node.purpose == "joined" and node.reads_everything_in_vain and not node.filter
-                for node in judged.root.walk()
-                if (node.alias or node.table) == alias
-            )
-            if joined:
-                judged = served_by(blame_partners(judged, asked, alias), asked, alias, serving)
-            elif alias not in placeable or (hidden and serving.unique):
-                judged = served_by(judged, asked, alias, serving)
-        return judged
-
-
 def _stops_early(plan: Plan) -> bool:
     return any("const table" in (node.detail or "") for node in plan.root.walk())
-
-
-def _listed(indexes: Sequence[IndexInfo]) -> str:
-    return ", ".join(quote(each.name) for each in indexes).replace("%", "%%")
-
-
-def _with_settings(sql: str, switches: str | None) -> str:
-    """The settings as MySQL's hint, behind the verb; hints of the application stay beside it."""
-    text = read_text(sql)
-    verb, depth = None, 0
-    for token in text.tokens:
-        depth += (token.text == "(") - (token.text == ")")
-        if token.word in ("SELECT", "UPDATE", "DELETE") and (depth == 0 or text.tokens[0].text == "("):
-            verb = token
-            break
-    if verb is None:
-        return sql
-    hints = " ".join(f"SET_VAR({each})" for each in ("max_error_count=0", switches) if each)
-    end = verb.start + len(verb.text)
-    rest = sql[end:]
-    if rest.lstrip().startswith("/*+"):
-        return f"{sql[:end]} /*+ {hints}{rest.lstrip()[3:]}"
-    return f"{sql[:end]} /*+ {hints} */{rest}"
-
-
-def _hides_tables(root: Step) -> bool:
-    """Whether rows were looked up while planning, and what is joined to them is not shown."""
-    return any(
-        "const table" in (step.message or "") or (step.message or "").startswith("Rows fetched before")
-        for step in root.walk()
-    )
-
-
-def _hides_conditions(root: Step) -> bool:
-    return any(step.operation in ("materialized subquery", "materialization") for step in root.walk())
-
-
-def _switches(first: Step, judged: Judged) -> str | None:
-    if not _hides_conditions(first):
-        return None
-    kept = [node for node in judged.root.walk() if node.operation in ("materialized subquery", "materialization")]
-    filtered = any(inner.predicates for node in kept for inner in node.walk())
-    return _UNFOLDED if filtered else _CORRELATED
-
-
-def _serving(judged: Judged, alias: str, indexes: Sequence[IndexInfo]) -> IndexInfo | None:
-    """An index whose first column is searched by; a unique one whose columns all are comes first."""
-    searched: set[str] = set()
-    equal: set[str] = set()
-    for node in judged.root.walk():
-        if (node.alias or node.table) == alias:
-            searched |= {each.subject.lower() for each in node.predicates if each.operator in _SERVING}
-            equal |= {each.subject.lower() for each in node.predicates if each.operator == "eq"}
-    whole = [each for each in indexes if each.unique and {name.lower() for name in each.columns} <= equal]
-    return next(iter(whole), None) or next((each for each in indexes if each.columns[0].lower() in searched), None)
-
-
-def _used(judged: Judged) -> Iterator[str]:
-    """Indexes that find rows, or that are walked where every row is needed anyway: for their order, or to read less."""
-    for node in judged.root.walk():
-        if node.index and (node.seeks or (node.access == "full_index" and node.purpose == "whole")):
-            yield from node.index.split(", ")
-
-
-def _asked(text: Text, names: _Names, server: Server) -> Asked:
-    words = list(text.words())
-    says_not_null = any(words[at : at + 3] == ["IS", "NOT", "NULL"] for at in range(len(words)))
-    order, group, narrow = _outermost(text)
-    return Asked(
-        table=names.table,
-        limited=is_limited(text),
-        says_not_null=says_not_null,
-        order=order,
-        group=group,
-        descending=server.descending,
-        narrow=lambda _alias, columns: narrow is not None and narrow <= columns,
-    )
-
-
-def _outermost(text: Text) -> tuple[str | None, str | None, frozenset[str] | None]:
-    """ORDER BY and GROUP BY of the outermost query as text, and all columns it reads when it reads one table."""
-    try:
-        query = parse_statement(_blanked(text))
-    except NotUnderstood:
-        return None, None, None
-    if len(query.selects) != 1:
-        return None, None, None
-    select = query.selects[0]
-    order = _rendered([(each.expression, each.descending) for each in query.order_by])
-    group = _rendered([(each, False) for each in select.group_by])
-    return order, group, _columns_read(query, select)
-
-
-def _columns_read(query: syntax.Query, select: syntax.Select) -> frozenset[str] | None:
-    if len(select.sources) != 1 or query.ctes:
-        return None
-    outputs = [expression for expression, _ in select.outputs]
-    if any(isinstance(each, syntax.Star) for each in outputs):
-        return None
-    parts = [*outputs, *select.group_by, *(each.expression for each in query.order_by)]
-    parts += [each for each in (select.where, select.having) if each is not None]
-    if any(isinstance(part, syntax.Nested) for each in parts for part in syntax.walk(each)):
-        return None
-    return frozenset(column.name.lower() for each in parts for column in syntax.columns_of(each))
-
-
-def _rendered(keys: Sequence[tuple[syntax.Expression, bool]]) -> str | None:
-    parts = []
-    for expression, descending in keys:
-        if not isinstance(expression, syntax.Column):
-            return None
-        names = [expression.qualifier, expression.name] if expression.qualifier else [expression.name]
-        parts.append(".".join(map(quote, names)) + (" DESC" if descending else ""))
-    return ", ".join(parts) or None
-
-
-def _blanked(text: Text) -> str:
-    """The statement with its literals blanked: the common parser knows no backslash escapes."""
-    return " ".join(token.text for token in text.tokens)

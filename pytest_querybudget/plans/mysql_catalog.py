@@ -101,6 +101,17 @@ def fingerprint(link: Link) -> str:
     return "-".join(_text(each) for each in rows[0])
 
 
+def table_names(link: Link, server: Server) -> tuple[str, ...]:
+    """Tables and views of all schemas but the server's own; those of the default one are not qualified."""
+    rows = link.rows(
+        "SELECT TABLE_SCHEMA, TABLE_NAME FROM information_schema.TABLES"
+        " WHERE TABLE_SCHEMA NOT IN ('information_schema', 'mysql', 'performance_schema', 'sys')"
+    )
+    return tuple(
+        _text(row[1]) if _text(row[0]) == server.schema else f"{_text(row[0])}.{_text(row[1])}" for row in rows
+    )
+
+
 def literal(text: str) -> str:
     """A text as SQL that no driver's formatting and no SQL mode can misread."""
     if _PLAIN.match(text):
@@ -170,9 +181,7 @@ def _index(table: str, name: str, parts: Sequence[Sequence[Any]]) -> IndexInfo:
     )
 
 
-def _temporary(
-    link: Link, key: Key, columns: dict[Key, list[ColumnInfo]], indexes: dict[Key, list[IndexInfo]]
-) -> None:
+def _temporary(link: Link, key: Key, columns: dict[Key, list[ColumnInfo]], indexes: dict[Key, list[IndexInfo]]) -> None:
     """A temporary table is in no information schema; SHOW knows it."""
     name = f"{quote(key[0])}.{quote(key[1])}".replace("%", "%%") if key[0] else quote(key[1])
     try:

@@ -13,7 +13,9 @@ from pytest_querybudget.plans.tokens import mask as mask_literals
 from pytest_querybudget.recording.plans import ColumnInfo, Predicate, SortKey, TableInfo
 
 _STRING = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
-_INTRODUCER = re.compile(r"(?<![\w`.])_(?:utf8mb4|utf8mb3|utf8|latin1|binary|ascii|ucs2|utf16|utf32)\s*\\?(?=')", re.IGNORECASE)
+_INTRODUCER = re.compile(
+    r"(?<![\w`.])_(?:utf8mb4|utf8mb3|utf8|latin1|binary|ascii|ucs2|utf16|utf32)\s*\\?(?=')", re.IGNORECASE
+)
 #: What the servers write around a condition or value for their own use: `<cache>(p.id)`, `<if>(..., a = 1, true)`.
 _MARK = re.compile(r"<(?!=|>|\s)([a-z_ ]+)>", re.IGNORECASE)
 _GUARDS = {"trigcond", "trigcond_if", "mark_if"}
@@ -86,7 +88,7 @@ def _bare(expression: syntax.Expression) -> syntax.Expression:
 
 def _or_null(operation: syntax.Operation) -> syntax.Expression:
     """`a = x OR a IS NULL` is one search in these databases (`ref_or_null`)."""
-    if operation.operator != "OR" or len(operation.operands) != 2:  # noqa: PLR2004 - a pair
+    if operation.operator != "OR" or len(operation.operands) != 2:
         return operation
     tests = [each for each in operation.operands if isinstance(each, syntax.Operation)]
     nulls = [each.operands[0] for each in tests if each.operator == "IS NULL"]
@@ -97,7 +99,9 @@ def _or_null(operation: syntax.Operation) -> syntax.Expression:
 # -- facts about one table
 
 
-def facts(conditions: Iterable[Condition], alias: str, tables: Callable[[str], TableInfo | None]) -> tuple[Predicate, ...]:
+def facts(
+    conditions: Iterable[Condition], alias: str, tables: Callable[[str], TableInfo | None]
+) -> tuple[Predicate, ...]:
     """What the conditions ask of the table `alias`, with comparisons that no index serves named as such."""
     table = tables(alias)
     columns = {each.name.lower(): each for each in table.columns} if table else {}
@@ -123,7 +127,9 @@ def _pairs(expression: syntax.Expression) -> Iterator[syntax.Expression]:
     if isinstance(expression, syntax.Operation) and expression.operator in ("IN", "="):
         left, *rest = expression.operands
         if isinstance(left, syntax.Operation) and left.operator == "ROW":
-            rows = [each.operands if isinstance(each, syntax.Operation) and each.operator == "ROW" else () for each in rest]
+            rows = [
+                each.operands if isinstance(each, syntax.Operation) and each.operator == "ROW" else () for each in rest
+            ]
             if all(len(row) == len(left.operands) for row in rows):
                 for index, part in enumerate(left.operands):
                     yield syntax.Operation("IN" if len(rows) > 1 else "=", (part, *(row[index] for row in rows)))

@@ -30,7 +30,12 @@ _FACTS = {
     "key_columns", "ranges", "sort_fields", "hash_condition", "filesort_key", "functions",
 }  # fmt: skip
 _MATERIALIZED = ("materialized", "materialized_from_subquery")
-_LOOKUPS = {"index_lookup": "index", "index_scan": "full_index", "index_range_scan": "index", "multi_range_read": "index"}
+_LOOKUPS = {
+    "index_lookup": "index",
+    "index_scan": "full_index",
+    "index_range_scan": "index",
+    "multi_range_read": "index",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +177,11 @@ def _derived(value: _Pairs, name: Any, inner: tuple[Step, ...]) -> Step:
     """
     searched = value.get("ref") is not None
     return Step(
-        operation="message" if name is None else "materialized subquery" if str(name).startswith("<subq") else "materialized",
+        operation="message"
+        if name is None
+        else "materialized subquery"
+        if str(name).startswith("<subq")
+        else "materialized",
         message=value.get("message"),
         parts=tuple(value.get("used_key_parts") or ()) if searched else (),
         refs=tuple(str(each) for each in value.get("ref") or ()),
@@ -195,7 +204,11 @@ def _access(value: _Pairs, kind: str) -> Access:
 def _index(value: _Pairs) -> str | None:
     key = value.get("key")
     if key is not None:
-        names = _MERGE.sub("", str(key)).replace(")", "").replace(",", ", ") if value.get("access_type") == "index_merge" else str(key)
+        names = (
+            _MERGE.sub("", str(key)).replace(")", "").replace(",", ", ")
+            if value.get("access_type") == "index_merge"
+            else str(key)
+        )
         return None if names.startswith("#hash#") else names
     merged = value.get("index_merge")
     return ", ".join(dict.fromkeys(_keys(merged))) or None if merged is not None else None

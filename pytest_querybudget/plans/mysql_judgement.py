@@ -9,7 +9,17 @@ from dataclasses import dataclass, replace
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.mysql_conditions import Condition, facts, mask, read_conditions, read_sort_keys
 from pytest_querybudget.plans.mysql_documents import Step
-from pytest_querybudget.recording.plans import READS_EVERYTHING, Access, IndexInfo, Node, Predicate, Purpose, Sort, SortKey, TableInfo
+from pytest_querybudget.recording.plans import (
+    READS_EVERYTHING,
+    Access,
+    IndexInfo,
+    Node,
+    Predicate,
+    Purpose,
+    Sort,
+    SortKey,
+    TableInfo,
+)
 
 _COLUMN = re.compile(r"(?:`[^`]+`|[^\W\d][\w$<>]*)(?:\.(?:`[^`]+`|[^\W\d][\w$ ]*))+\Z")
 _LEADS = ("eq", "in", "null", "range", "prefix", "not_null", "true", "unequal")
@@ -85,7 +95,9 @@ def _judge_block(block: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Pred
     if block.alias is not None:
         steps.insert(0, block)
     above = [each for step in _inner(block) if step.alias is None for each in read_conditions(step.conditions)]
-    own = {id(step): [*_own(step), *(each for each in above if _mentions(each.expression, step.alias))] for step in steps}
+    own = {
+        id(step): [*_own(step), *(each for each in above if _mentions(each.expression, step.alias))] for step in steps
+    }
     needed = {column for step in steps for column in _columns_of_refs(step)}
     for step in steps:
         alias = str(step.alias)
@@ -110,9 +122,7 @@ def _own(step: Step) -> list[Condition]:
 def _equality(step: Step, part: str, other: str) -> syntax.Expression:
     names = other.replace("`", "").split(".")
     right: syntax.Expression = (
-        syntax.Column(names[-1], names[-2])
-        if _COLUMN.match(other)
-        else syntax.Constant("?", "string")
+        syntax.Column(names[-1], names[-2]) if _COLUMN.match(other) else syntax.Constant("?", "string")
     )
     return syntax.Operation("=", (syntax.Column(part.strip("`"), step.alias), right))
 
@@ -146,7 +156,9 @@ def _from_partners(
         if other is step or other.alias is None:
             continue
         conditions = [each for each in own[id(other)] if not each.guarded]
-        filtered = any(each.joins is None and each.operator != "not_null" for each in facts(conditions, other.alias, asked.table))
+        filtered = any(
+            each.joins is None and each.operator != "not_null" for each in facts(conditions, other.alias, asked.table)
+        )
         if filtered:
             joins += [each for each in conditions if _mentions(each.expression, step.alias)]
     return tuple(each for each in facts(joins, str(step.alias), asked.table) if each.joins)
@@ -223,7 +235,10 @@ def _sorting(block: Step) -> Iterator[Step]:
 
 
 def _groups(block: Step) -> bool:
-    return any("group" in step.operation or "temporary" in step.operation or "aggregate" in step.operation for step in _inner(block))
+    return any(
+        "group" in step.operation or "temporary" in step.operation or "aggregate" in step.operation
+        for step in _inner(block)
+    )
 
 
 def _inner(block: Step) -> Iterator[Step]:
@@ -276,7 +291,9 @@ def _ready(table: TableInfo, keys: Sequence[SortKey], predicates: Sequence[Predi
 
 def _fixed(predicates: Sequence[Predicate]) -> set[str]:
     """Columns that have one value in all rows that are wanted."""
-    return {each.subject.lower() for each in predicates if each.operator in _FIXES and each.is_column and not each.joins}
+    return {
+        each.subject.lower() for each in predicates if each.operator in _FIXES and each.is_column and not each.joins
+    }
 
 
 def _delivers(index: IndexInfo, fixed: set[str], wanted: Sequence[SortKey], table: TableInfo) -> bool:
@@ -329,7 +346,9 @@ def _label(table: TableInfo) -> str:
 
 
 def _served(step: Step) -> str | None:
-    pairs = [f"{part} = {other if _COLUMN.match(other) else '?'}" for part, other in zip(step.parts, step.refs, strict=False)]
+    pairs = [
+        f"{part} = {other if _COLUMN.match(other) else '?'}" for part, other in zip(step.parts, step.refs, strict=False)
+    ]
     texts = [mask([text]) or "" for text in step.served]
     if not pairs and not texts and step.parts:
         texts = [", ".join(step.parts)]
@@ -366,7 +385,9 @@ def blame_partners(judged: Judged, asked: Asked, alias: str) -> Judged:
         filters = tuple(each for each in node.predicates if each.joins is None and each.operator != "not_null")
         if name in partners and node.seeks and filters and not list(_beginning(asked.table(str(name)), filters)):
             detail = "a join of large tables would begin here, where no index finds the rows"
-            return replace(node, access="full", purpose="filtered", predicates=filters, children=children, detail=detail)
+            return replace(
+                node, access="full", purpose="filtered", predicates=filters, children=children, detail=detail
+            )
         return replace(node, children=children)
 
     return replace(judged, root=turned(judged.root))

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from pytest_querybudget.plans.mysql_catalog import Catalog, Key, Server, literal
-from pytest_querybudget.plans.mysql_statements import moved, quote, read_text
+from pytest_querybudget.plans.mysql_rewriting import moved
+from pytest_querybudget.plans.mysql_statements import quote, read_text
 from pytest_querybudget.plans.reader import CannotPlan, Link
 from pytest_querybudget.recording.plans import Advice, TableInfo
 
@@ -29,7 +30,6 @@ class Scratch:
     def moved(self, statement: str) -> str:
         """The statement with its qualified names pointing into the scratch database."""
         return moved(read_text(statement), dict.fromkeys(self.schemas, self.schema))
-
 
     def take_rows(self) -> None:
         """Copy a few rows, for a statement whose plan depends on a row that it looks up. They never leave the server."""

@@ -87,7 +87,11 @@ def test_advice_is_proven_and_the_planner_of_large_tables_takes_it(link: Link, l
     """The index advised on small tables is the one that the planner uses on large ones; without it, it does not."""
     reader = MySQLReader()
     plan = reader.explain(link, question(case))
-    advice = [each for each in prove(plan, reader.traits, lambda tried: reader.replan(link, question(case), tried)) if each.ddl]
+    advice = [
+        each
+        for each in prove(plan, reader.traits, lambda tried: reader.replan(link, question(case), tried))
+        if each.ddl
+    ]
     found: dict[str, Any] = {each.table: each.columns for each in advice}
     for table, columns in case.advice.items():
         assert found.get(table) == columns, found

@@ -62,7 +62,7 @@ class TestMySQLVersion1:
         node = tables(judged(document))["orders"]
         assert (node.access, node.purpose, node.columns) == ("full", "filtered", ("customer_id",))
         assert node.filter == "(`shop`.`orders`.`customer_id` = ?)"
-        assert read_document(json.dumps(document)).cost == 12.5  # noqa: PLR2004
+        assert read_document(json.dumps(document)).cost == 12.5
 
     def test_hash_join_on_an_unindexed_column(self) -> None:
         """The table behind the join buffer is read whole to be joined."""
@@ -78,13 +78,25 @@ class TestMySQLVersion1:
 
     def test_sort_keys_come_from_the_statement(self) -> None:
         """Version 1 says that it sorts, not by what."""
-        document = v1(ordering_operation={"using_filesort": True, "cost_info": {"sort_cost": "1.00"}, **v1_table("orders", "ALL")})
+        document = v1(
+            ordering_operation={"using_filesort": True, "cost_info": {"sort_cost": "1.00"}, **v1_table("orders", "ALL")}
+        )
         (sort,) = judged(document, limited=True, order="`orders`.`total` DESC").sorts
-        assert (sort.table, sort.keys[0].subject, sort.keys[0].descending, sort.limited) == ("orders", "total", True, True)
+        assert (sort.table, sort.keys[0].subject, sort.keys[0].descending, sort.limited) == (
+            "orders",
+            "total",
+            True,
+            True,
+        )
 
     def test_order_of_an_index_is_no_sort(self) -> None:
         """`using_filesort: false` is an order that comes for free."""
-        document = v1(ordering_operation={"using_filesort": False, **v1_table("orders", "index", key="PRIMARY", used_key_parts=["id"])})
+        document = v1(
+            ordering_operation={
+                "using_filesort": False,
+                **v1_table("orders", "index", key="PRIMARY", used_key_parts=["id"]),
+            }
+        )
         found = judged(document, limited=True, order="`orders`.`id`")
         assert not found.sorts
         assert tables(found)["orders"].access == "full_index"
@@ -93,7 +105,10 @@ class TestMySQLVersion1:
         """Several indexes are named in one text."""
         document = v1(**v1_table("orders", "index_merge", possible_keys=["a", "b"], key="union(a,b)", key_length="5,5",
                                  attached_condition="((`shop`.`orders`.`id` = 1) or (`shop`.`orders`.`total` = 2))"))  # fmt: skip
-        assert (tables(judged(document))["orders"].access, tables(judged(document))["orders"].index) == ("bitmap", "a, b")
+        assert (tables(judged(document))["orders"].access, tables(judged(document))["orders"].index) == (
+            "bitmap",
+            "a, b",
+        )
 
     def test_attached_subquery(self) -> None:
         """A correlated subquery below a table is a block of its own."""
@@ -125,8 +140,17 @@ class TestMySQLVersion1:
         union = v1(union_result={"using_temporary_table": True, "table_name": "<union1,2>", "access_type": "ALL", "query_specifications": [
             {"dependent": False, "cacheable": True, **v1(**v1_table("orders", "ALL", attached_condition="(`s`.`orders`.`total` = 1)"))},
             {"dependent": False, "cacheable": True, **v1(**v1_table("customers", "ALL"))}]})  # fmt: skip
-        assert {name: node.purpose for name, node in tables(judged(union)).items()} == {"orders": "filtered", "customers": "whole"}
-        derived = v1(**v1_table("d", "ALL", materialized_from_subquery={"using_temporary_table": True, **v1(**v1_table("orders", "ALL"))}))
+        assert {name: node.purpose for name, node in tables(judged(union)).items()} == {
+            "orders": "filtered",
+            "customers": "whole",
+        }
+        derived = v1(
+            **v1_table(
+                "d",
+                "ALL",
+                materialized_from_subquery={"using_temporary_table": True, **v1(**v1_table("orders", "ALL"))},
+            )
+        )
         assert set(tables(judged(derived))) == {"orders"}
 
 
@@ -146,14 +170,22 @@ class TestMySQLVersion2:
                          {"query": "...", "query_plan": plan, "json_schema_version": "2.0"}):  # fmt: skip
             node = tables(judged(document))["orders"]
             assert (node.access, node.purpose, node.columns) == ("full", "filtered", ("customer_id",))
-            assert read_document(json.dumps(document)).cost == 0.55  # noqa: PLR2004
+            assert read_document(json.dumps(document)).cost == 0.55
 
     def test_sort_and_lookup(self) -> None:
         """Sort keys are printed; a lookup names its columns."""
         lookup = {"access_type": "index", "index_access_type": "index_lookup", "index_name": "ix_name", "table_name": "customers",
                   "operation": "Index lookup on c using ix_name (name = 'x')", "lookup_condition": "name = 'x'", "alias": "c",
                   "covering": False, "schema_name": "shop"}  # fmt: skip
-        found = judged({"query": "...", "access_type": "sort", "sort_fields": ["c.id DESC"], "operation": "Sort: c.id DESC", "inputs": [lookup]})
+        found = judged(
+            {
+                "query": "...",
+                "access_type": "sort",
+                "sort_fields": ["c.id DESC"],
+                "operation": "Sort: c.id DESC",
+                "inputs": [lookup],
+            }
+        )
         node = tables(found)["customers"]
         assert (node.access, node.index, node.columns, node.condition) == ("index", "ix_name", ("name",), "name = ?")
 
@@ -188,7 +220,7 @@ class TestMariaDB:
         """MariaDB 11 prints costs in the plan."""
         document = {"query_block": {"select_id": 1, "cost": 0.0132, "nested_loop": [
             {"table": {"table_name": "orders", "access_type": "ALL", "loops": 1, "rows": 3, "cost": 0.01, "filtered": 100}}]}}  # fmt: skip
-        assert read_document(json.dumps(document)).cost == 0.0132  # noqa: PLR2004
+        assert read_document(json.dumps(document)).cost == 0.0132
 
     def test_quotes_that_are_not_escaped(self) -> None:
         """MariaDB writes quotes and backslashes of a literal as they are, which is no JSON."""
@@ -234,7 +266,9 @@ def test_no_plan_is_an_error(text: str) -> None:
 
 def test_unknown_shapes_are_stepped_over() -> None:
     """A key of a later version hides nothing that is nested in it."""
-    document = {"query_block": {"new_operation": {"deeper": [{"table": {"table_name": "orders", "access_type": "ALL"}}]}}}
+    document = {
+        "query_block": {"new_operation": {"deeper": [{"table": {"table_name": "orders", "access_type": "ALL"}}]}}
+    }
     assert [step.alias for step in _with_alias(read_document(json.dumps(document)))] == ["orders"]
 
 

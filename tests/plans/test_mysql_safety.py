@@ -46,7 +46,7 @@ def link(keywords: dict[str, Any]) -> Iterator[Link]:
 
 
 def ask(statement: str, *parameters: object) -> Question:
-    return Question(statement=statement, parameters=parameters, kind=statement.split()[0].lower())
+    return Question(statement=statement, parameters=parameters, kind=statement.split(maxsplit=1)[0].lower())
 
 
 LOCKING = (
@@ -137,9 +137,9 @@ def test_writes_are_not_executed_and_settings_stay(link: Link) -> None:
         plan = MySQLReader().explain(link, ask(statement))
         prove(plan, MySQLReader.traits, lambda advice, each=statement: MySQLReader().replan(link, ask(each), advice))  # type: ignore[misc]
     assert link.rows("SELECT LAST_INSERT_ID()") == last
-    assert link.rows("SELECT COUNT(*) FROM items")[0][0] == 10  # noqa: PLR2004 - nine and the one just inserted
+    assert link.rows("SELECT COUNT(*) FROM items")[0][0] == 10
     link.connection.rollback()
-    assert link.rows("SELECT COUNT(*) FROM items")[0][0] == 9, "nothing was committed"  # noqa: PLR2004
+    assert link.rows("SELECT COUNT(*) FROM items")[0][0] == 9, "nothing was committed"
     assert link.rows("SELECT COUNT(*) FROM orders WHERE total = 99")[0][0] == 0
     after = dict(link.rows(variables))
     moving = {"timestamp", "rand_seed1", "rand_seed2", "last_insert_id", "identity", "pseudo_thread_id", "insert_id", "gtid_seq_no",
@@ -151,7 +151,11 @@ def test_scratch_database_is_dropped_also_after_a_refusal(link: Link) -> None:
     """Neither a proof nor an index that the server refuses leaves a database behind."""
     reader = MySQLReader()
     question = ask("SELECT * FROM orders WHERE customer_id = 3")
-    (advice,) = [each for each in prove(reader.explain(link, question), reader.traits, lambda a: reader.replan(link, question, a)) if each.ddl]
+    (advice,) = [
+        each
+        for each in prove(reader.explain(link, question), reader.traits, lambda a: reader.replan(link, question, a))
+        if each.ddl
+    ]
     with pytest.raises(CannotPlan, match="refuses this index"):
         reader.replan(link, question, [replace(advice, ddl="CREATE INDEX nothing ON orders (no_such_column)")])
     names = [row[0] for row in link.rows("SHOW DATABASES")]
@@ -234,14 +238,33 @@ def test_fingerprint_changes_with_an_index(link: Link) -> None:
 
 def test_catalog(link: Link) -> None:
     """Columns, indexes in order, and foreign keys, also of a schema that is named."""
-    link.rows("CREATE TABLE child (id INT PRIMARY KEY, item INT, CONSTRAINT fk FOREIGN KEY (item) REFERENCES items (id))")
+    link.rows(
+        "CREATE TABLE child (id INT PRIMARY KEY, item INT, CONSTRAINT fk FOREIGN KEY (item) REFERENCES items (id))"
+    )
     try:
         (orders, child) = MySQLReader().tables(link, ["orders", "child", "nothing"])
-        assert [index.columns for index in orders.indexes if index.name == "ix_shop"] == [("shop_id", "status", "created")]
-        assert [(key.columns, key.target, key.target_columns) for key in child.foreign_keys] == [(("item",), "items", ("id",))]
-        assert [table.schema for table in MySQLReader().tables(link, ["information_schema.TABLES"])] == ["information_schema"]
+        assert [index.columns for index in orders.indexes if index.name == "ix_shop"] == [
+            ("shop_id", "status", "created")
+        ]
+        assert [(key.columns, key.target, key.target_columns) for key in child.foreign_keys] == [
+            (("item",), "items", ("id",))
+        ]
+        assert [table.schema for table in MySQLReader().tables(link, ["information_schema.TABLES"])] == [
+            "information_schema"
+        ]
     finally:
         link.rows("DROP TABLE child")
+
+
+def test_rows_of_any_cursor_class(keywords: dict[str, Any]) -> None:
+    """An application that has dictionaries for rows gets plans as well."""
+    from pymysql.cursors import DictCursor
+
+    with connected({**keywords, "cursorclass": DictCursor}) as link:
+        driver = DriverLink(link.connection, keywords)
+        plan = MySQLReader().explain(driver, ask("SELECT * FROM orders WHERE shop_id = 3"))
+        assert "ix_shop" in plan.indexes_used
+        assert {"orders", "open_orders"} <= set(MySQLReader().table_names(driver))
 
 
 # -- other drivers, through SQLAlchemy's own adapters
@@ -254,7 +277,12 @@ def run_with(driver: str, keywords: dict[str, Any]) -> None:
     from sqlalchemy.ext.asyncio import create_async_engine
 
     url = URL.create(
-        f"mysql+{driver}", keywords["user"], keywords["password"] or None, keywords["host"], keywords["port"], keywords["database"]
+        f"mysql+{driver}",
+        keywords["user"],
+        keywords["password"] or None,
+        keywords["host"],
+        keywords["port"],
+        keywords["database"],
     )
 
     def plan(connection: Any) -> None:
@@ -293,7 +321,7 @@ class DriverLink(Link):
         cursor = self.connection.cursor()
         try:
             cursor.execute(sql, parameters) if parameters else cursor.execute(sql)
-            return [tuple(row) for row in cursor.fetchall()]
+            return list(cursor.fetchall())
         finally:
             cursor.close()
 
@@ -314,13 +342,17 @@ def test_drivers(driver: str, keywords: dict[str, Any]) -> None:
 
 
 def test_mysqlclient_streaming_cursor_is_left_alone(keywords: dict[str, Any]) -> None:
-    """mysqlclient tells nobody that a cursor streams, and a second statement breaks it: the link says so."""
+    """Mysqlclient tells nobody that a cursor streams, and a second statement breaks it: the link says so."""
     pytest.importorskip("MySQLdb")
     import MySQLdb
     from MySQLdb.cursors import SSCursor
 
     connection = MySQLdb.connect(
-        host=keywords["host"], port=keywords["port"], user=keywords["user"], passwd=keywords["password"], db=keywords["database"]
+        host=keywords["host"],
+        port=keywords["port"],
+        user=keywords["user"],
+        passwd=keywords["password"],
+        db=keywords["database"],
     )
     try:
         cursor = connection.cursor(SSCursor)
@@ -330,7 +362,7 @@ def test_mysqlclient_streaming_cursor_is_left_alone(keywords: dict[str, Any]) ->
         link.streaming = True
         with pytest.raises(CannotPlan, match="streaming"):
             MySQLReader().explain(link, ask("SELECT * FROM orders"))
-        assert len(cursor.fetchall()) == 8  # noqa: PLR2004 - nine, one of them read
+        assert len(cursor.fetchall()) == 8
         cursor.close()
     finally:
         connection.close()
