@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,6 +17,7 @@ from pytest_querybudget.plans.postgresql import PostgresqlReader
 from pytest_querybudget.plans.sqlite import SqliteReader
 from pytest_querybudget.recording.plans import Plan, Planned
 from tests.plans.corpus import COMMON, TABLES, Case, cases_for, fill_statements
+from tests.plans.postgresql_servers import scratch
 
 SMALL = (0, 30)
 LARGE = 20_000
@@ -118,15 +122,24 @@ def sqlite_plan(connection: Connection, case: Case) -> str:
 # -- PostgreSQL
 
 
+@contextmanager
+def filled(url: URL, rows: int) -> Iterator[Connection]:
+    """A database of its own with so many rows, analyzed."""
+    with scratch(url, f"querybudget_corpus_{os.getpid()}_{uuid.uuid4().hex[:8]}") as found:
+        engine = create_engine(found)
+        with engine.connect() as connection:
+            fill(connection, "postgresql", rows)
+            connection.commit()
+            yield connection
+            connection.rollback()
+        engine.dispose()
+
+
 @pytest.fixture(scope="module", params=[*SMALL, LARGE], ids=lambda rows: f"{rows}-rows")
 def postgresql_rows(request: pytest.FixtureRequest, postgresql: URL) -> Iterator[Connection]:
-    """A PostgreSQL database with so many rows, analyzed; rolled back afterwards."""
-    engine = create_engine(postgresql)
-    with engine.connect() as connection:
-        fill(connection, "postgresql", request.param)
+    """A PostgreSQL database with so many rows."""
+    with filled(postgresql, request.param) as connection:
         yield connection
-        connection.rollback()
-    engine.dispose()
 
 
 @pytest.mark.parametrize("case", cases_for("postgresql"), ids=lambda case: case.name)
@@ -137,12 +150,8 @@ def test_postgresql_verdict_does_not_depend_on_size(postgresql_rows: Connection,
 
 @pytest.fixture(scope="module")
 def large_postgresql(postgresql: URL) -> Iterator[Connection]:
-    engine = create_engine(postgresql)
-    with engine.connect() as connection:
-        fill(connection, "postgresql", LARGE)
+    with filled(postgresql, LARGE) as connection:
         yield connection
-        connection.rollback()
-    engine.dispose()
 
 
 @pytest.mark.parametrize(
