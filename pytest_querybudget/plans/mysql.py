@@ -63,7 +63,7 @@ class MySQLReader:
             return Session(other, read_server(other)).plan(read_text(statement), parameters)
 
     def replan(self, link: Link, question: Question, advice: Sequence[Advice]) -> Plan:
-        """Plan on an empty copy of the tables, with the advised indexes, in a scratch database that is dropped again."""
+        """Plan on empty copies of the tables with the advised indexes, in a scratch database that is dropped again."""
         text = read_text(question.statement)
         refuse_acting(text)
         pieces: list[Piece] = (
@@ -128,7 +128,7 @@ class _Tuples:
 
 @contextmanager
 def _aside(link: Link, why: str) -> Iterator[Link]:
-    """A second connection, if the link can open one: it waits for no lock, takes none, and sees what is not committed."""
+    """A second connection, if the link can open one: it waits for no lock and sees what is not committed."""
     link = _Tuples(link)
     opener = getattr(link.link, "aside", None)
     if opener is None:

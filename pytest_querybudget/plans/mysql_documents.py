@@ -15,7 +15,7 @@ from typing import Any
 
 from pytest_querybudget.recording.plans import Access
 
-#: A text in a document that MariaDB printed, which has one value a line and escapes neither quotes nor backslashes in it.
+#: A text in a document of MariaDB, which has one value a line and escapes neither quotes nor backslashes in it.
 _TEXT_LINE = re.compile(r'^(\s*"[\w-]+": )"(.*)"(,?)$', re.MULTILINE)
 _MERGE = re.compile(r"\b(?:sort_union|union|sort_intersect|intersect)\(")
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
@@ -90,7 +90,7 @@ def read_document(text: str) -> Step:
         escaped = _TEXT_LINE.sub(lambda line: f"{line[1]}{json.dumps(line[2])}{line[3]}", text)
         document = json.loads(escaped, object_pairs_hook=_Pairs, strict=False)
     if not isinstance(document, _Pairs):
-        raise ValueError("not a plan")
+        raise ValueError("not a plan")  # noqa: TRY004 - the text is wrong, not the caller
     if document.get("query_block") is not None:
         steps = tuple(_steps(document))
         return steps[0] if len(steps) == 1 else Step(operation="plan", steps=steps)
@@ -114,7 +114,7 @@ def _steps(value: _Pairs) -> Iterator[Step]:
 
 
 def _item(item: _Pairs) -> Iterator[Step]:
-    """An entry of a list: `{"table": {...}}` stands for the table, `{"query_block": ..., "dependent": ...}` for the block."""
+    """An entry of a list stands for what is in it: `{"table": {...}}`, `{"query_block": ..., "dependent": ...}`."""
     yield from _steps(item)
 
 

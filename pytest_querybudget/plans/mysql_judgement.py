@@ -1,4 +1,4 @@
-"""From what MySQL or MariaDB prints to the common plan: what each table is read for, and which sorts could be spared."""
+"""From what MySQL or MariaDB prints to the common plan: what tables are read for, and which sorts could be spared."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from pytest_querybudget.recording.plans import (
 
 _COLUMN = re.compile(r"(?:`[^`]+`|[^\W\d][\w$<>]*)(?:\.(?:`[^`]+`|[^\W\d][\w$ ]*))+\Z")
 _LEADS = ("eq", "in", "null", "range", "prefix", "not_null", "true", "unequal")
+_SERVERS_OWN = {"information_schema", "mysql", "performance_schema", "sys"}
 _FIXES = ("eq", "null", "true")
 
 
@@ -30,10 +31,10 @@ _FIXES = ("eq", "null", "true")
 class Asked:
     """What the statement says that its plan does not.
 
-    `table` finds the catalog entry behind an alias. `limited` is whether the outermost query has a LIMIT, `says_not_null`
-    whether the statement itself says IS NOT NULL (else the optimizer added it), `order` and `group` the keys of the
-    outermost query as text, for plans that do not print them, and `narrow(alias, columns)` whether the statement reads
-    nothing but these columns of the table.
+    `table` finds the catalog entry behind an alias. `limited` is whether the outermost query has a LIMIT,
+    `says_not_null` whether the statement itself says IS NOT NULL (else the optimizer added it), `order` and `group` the
+    keys of the outermost query as text, for plans that do not print them, and `narrow(alias, columns)` whether the
+    statement reads nothing but these columns of the table.
     """
 
     table: Callable[[str], TableInfo | None]
@@ -47,7 +48,7 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """The plan in the common form. `wanted` are, for each alias that is read in vain, the indexes that begin rightly."""
+    """The plan in the common form. `wanted` are the indexes that begin rightly, for each alias that is read in vain."""
 
     root: Node
     sorts: tuple[Sort, ...]
@@ -102,9 +103,16 @@ def _judge_block(block: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Pred
     for step in steps:
         alias = str(step.alias)
         predicates = _without_added(facts(own[id(step)], alias, asked.table), alias, needed, asked)
-        if not predicates and step.access in READS_EVERYTHING:
-            predicates = _from_partners(step, steps, own, asked)
+        if _is_of_server(asked.table(alias)):
+            predicates = ()
+        elif not predicates and step.access in READS_EVERYTHING:
+            predicates = _from_partners(step, steps, own, asked) or _from_derived(step, block, asked)
         facts_of[id(step)] = (predicates, _purpose(predicates))
+
+
+def _is_of_server(table: TableInfo | None) -> bool:
+    """A table of the server's own, to which nobody adds an index."""
+    return table is not None and (table.schema or "").lower() in _SERVERS_OWN
 
 
 def _purpose(predicates: Sequence[Predicate]) -> Purpose:
@@ -164,6 +172,27 @@ def _from_partners(
     return tuple(each for each in facts(joins, str(step.alias), asked.table) if each.joins)
 
 
+def _from_derived(step: Step, block: Step, asked: Asked) -> tuple[Predicate, ...]:
+    """The same where the other side is a filtered subquery, or what a recursive query has found so far."""
+    joins = [
+        Condition(_equality(replace(each, alias="subquery"), part, other))
+        for each in _inner_and_kept(block)
+        if each.operation == "materialized"
+        and (not each.steps or any(inner.conditions or inner.refs for inner in each.walk() if inner.alias))
+        for part, other in zip(each.parts, each.refs, strict=False)
+    ]
+    return tuple(each for each in facts(joins, str(step.alias), asked.table) if each.joins)
+
+
+def _inner_and_kept(block: Step) -> Iterator[Step]:
+    """The steps of a block with its temporary tables, but not what is inside of those."""
+    for step in block.steps:
+        if not step.block:
+            yield step
+            if not step.operation.startswith("material"):
+                yield from _inner_and_kept(step)
+
+
 def _mentions(expression: syntax.Expression, alias: str | None) -> bool:
     return any(column.qualifier == alias for column in syntax.columns_of(expression))
 
@@ -219,7 +248,11 @@ def _sorts(
             wanted[alias] = ready
         if _could_spare(table, keys, predicates, asked, limited=limited, alias=alias):
             yield Sort(
-                table=_label(table), alias=None if alias == table.name else alias, keys=keys, predicates=predicates, limited=limited
+                table=_label(table),
+                alias=None if alias == table.name else alias,
+                keys=keys,
+                predicates=predicates,
+                limited=limited,
             )  # fmt: skip
 
 
@@ -266,7 +299,7 @@ def _could_spare(
     limited: bool,
     alias: str,
 ) -> bool:
-    """Whether an index that does not exist yet would deliver this order, and the planner would take it for a large table."""
+    """Whether an index that does not exist would deliver this order, and the planner of a large table would take it."""
     fixed = _fixed(predicates)
     wanted = [key for key in keys if key.subject.lower() not in fixed]
     if not wanted or (not asked.descending and len({key.descending for key in wanted}) > 1):
@@ -297,7 +330,7 @@ def _fixed(predicates: Sequence[Predicate]) -> set[str]:
 
 
 def _delivers(index: IndexInfo, fixed: set[str], wanted: Sequence[SortKey], table: TableInfo) -> bool:
-    """Whether an existing index has the order already: fixed columns anywhere before, then the keys, then the primary key."""
+    """Whether an index has the order already: fixed columns anywhere before, then the keys, then the primary key."""
     primary = next((each for each in table.indexes if each.primary), None)
     columns = [*index.columns, *(primary.columns if primary else ())]
     directions = [*index.descending, *[False] * len(columns)]

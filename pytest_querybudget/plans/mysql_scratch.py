@@ -32,7 +32,7 @@ class Scratch:
         return moved(read_text(statement), dict.fromkeys(self.schemas, self.schema))
 
     def take_rows(self) -> None:
-        """Copy a few rows, for a statement whose plan depends on a row that it looks up. They never leave the server."""
+        """Copy a few rows, for a plan that depends on a row that is looked up. They never leave the server."""
         for (schema, table), info in self.tables:
             names = ", ".join(quote(each.name) for each in info.columns)
             source = f"{quote(schema)}.{quote(table)}"
@@ -45,7 +45,8 @@ class Scratch:
 def scratch_copy(link: Link, server: Server, catalog: Catalog, advice: Sequence[Advice]) -> Iterator[Scratch]:
     """Copy the tables, empty and with their indexes, add the advised ones, and drop all of it at the end.
 
-    `link` is a connection of its own: CREATE commits. Raises `CannotPlan` when the account may not, or an index cannot be.
+    `link` is a connection of its own: CREATE commits. Raises `CannotPlan` when the account may not, or an
+    index cannot be.
     """
     tables = [key for key in catalog.tables if key not in catalog.views]
     _refuse_clashes(tables)
@@ -86,7 +87,7 @@ def _copy_view(link: Link, key: Key, definition: str, scratch: Scratch) -> None:
 def _attempt(link: Link, sql: str, reason: str) -> None:
     try:
         link.rows(sql)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - each driver has its own
         raise CannotPlan(f"{reason} ({_code(error)})") from None
 
 

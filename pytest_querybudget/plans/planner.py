@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import weakref
-from collections.abc import Collection, Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -46,13 +47,28 @@ class RawLink:
         cursor = self.connection.cursor()
         try:
             self._plain(cursor)
-            if parameters:
-                cursor.execute(sql, parameters)
-            else:
-                cursor.execute(sql)
+            with self._unprepared():
+                if parameters:
+                    cursor.execute(sql, parameters)
+                else:
+                    cursor.execute(sql)
             return list(cursor.fetchall()) if cursor.description else []
         finally:
             cursor.close()
+
+    @contextmanager
+    def _unprepared(self) -> Iterator[None]:
+        """psycopg prepares what it sees often; nothing of ours is to stay on the server."""
+        driver: Any = getattr(self.connection, "driver_connection", None) or self.connection
+        threshold = getattr(driver, "prepare_threshold", None)
+        if threshold is None:
+            yield
+            return
+        driver.prepare_threshold = None
+        try:
+            yield
+        finally:
+            driver.prepare_threshold = threshold
 
     def _plain(self, cursor: Any) -> None:
         """Rows as tuples, whatever row factory the application has given to its connection."""

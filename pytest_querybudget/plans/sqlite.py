@@ -43,6 +43,7 @@ class SqliteReader:
     has_costs: bool = False
     traits: Traits = Traits(dialect="sqlite", partial=True, expressions=True, pattern="nocase", index_schema=True)
     copies: SchemaCopies = field(default_factory=SchemaCopies)
+    parsed: tuple[str, syntax.Query | None] = ("", None)
 
     def fingerprint(self, link: Link) -> str:
         """A digest of all definitions, those of temporary and attached databases too."""
@@ -79,15 +80,25 @@ class SqliteReader:
         names = {f"{each.schema}.{each.name}" if each.schema else each.name for each in copy.tables.values()}
         return sorted(names | set(copy.views))
 
+    def understood(self, statement: str) -> syntax.Query | None:
+        """The statement as a tree; the latest is kept, because it is asked for once for each index that is tried."""
+        known, query = self.parsed
+        if known != statement:
+            try:
+                query = parse_statement(statement)
+            except NotUnderstood:
+                query = None
+            self.parsed = (statement, query)
+        return query
+
     def read(self, rows: Sequence[tuple[Any, ...]], question: Question, copy: SchemaCopy) -> Plan:
         lines = [_Row(row[0], row[1], _text(row[3])) for row in rows]
-        try:
-            query = parse_statement(question.statement)
+        query = self.understood(question.statement)
+        relations: tuple[Relation, ...] = ()
+        if query is not None:
             relations = relations_of(
                 query, Catalog(copy.tables, copy.views), lambda each: _value(each, question.parameters)
             )
-        except NotUnderstood:
-            relations = ()
         return _Reading(lines, relations, copy.tables).plan()
 
 

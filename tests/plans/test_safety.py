@@ -71,6 +71,17 @@ def engine(request: pytest.FixtureRequest, postgresql: URL) -> Iterator[Engine]:
     found.dispose()
 
 
+def test_nothing_stays_prepared_on_the_server(engine: Engine) -> None:
+    """However often is planned, the connection has no more prepared statements than before."""
+    with engine.connect() as connection:
+        for number in range(8):
+            planned(connection, f"SELECT {number} AS n, name FROM things WHERE weight = %s", (number,))
+        cursor = connection.connection.cursor()
+        cursor.execute("SELECT statement FROM pg_prepared_statements WHERE statement ~ 'EXPLAIN|SAVEPOINT|set_config'")
+        left = [] if engine.driver == "pg8000" else cursor.fetchall()  # it prepares whatever has parameters
+        assert left == []
+
+
 def test_settings_locks_and_indexes_are_as_before(engine: Engine) -> None:
     """After planning, with an index created to try it, the transaction holds no lock and no setting of ours."""
     with engine.connect() as connection:
