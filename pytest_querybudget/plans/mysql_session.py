@@ -14,7 +14,7 @@ from pytest_querybudget.plans.mysql_rewriting import is_limited, with_hints
 from pytest_querybudget.plans.mysql_statements import Reference, Text, quote, read_text, refuse_acting, unknown_calls
 from pytest_querybudget.plans.parser import NotUnderstood, parse_statement
 from pytest_querybudget.plans.reader import CannotPlan, Link
-from pytest_querybudget.recording.plans import IndexInfo, Plan, TableInfo
+from pytest_querybudget.recording.plans import IndexInfo, Node, Plan, TableInfo
 
 _LOOKS = 3
 _VIEWS = 3
@@ -178,7 +178,7 @@ class Session:
             if serving is None:
                 continue
             joined = any(
-                node.purpose == "joined" and node.reads_everything_in_vain and not node.filter
+                node.purpose == "joined" and node.reads_everything_in_vain and _asks_nothing(node)
                 for node in judged.root.walk()
                 if (node.alias or node.table) == alias
             )
@@ -187,6 +187,11 @@ class Session:
             elif alias not in placeable or (hidden and serving.unique):
                 judged = served_by(judged, asked, alias, serving)
         return judged
+
+
+def _asks_nothing(node: Node) -> bool:
+    """Whether a table that comes first has no condition but IS NOT NULL, which a join implies."""
+    return all(part.endswith("is not null") for part in (node.filter or "is not null").strip("()").split(" and "))
 
 
 def _listed(indexes: Sequence[IndexInfo]) -> str:

@@ -126,6 +126,15 @@ CASES = (
          scans=("orders",), advice={"orders": ("customer_id",)}),
     Case("common table expression", "WITH mine AS (SELECT * FROM orders WHERE pos = %s) SELECT * FROM mine", (3,), scans=("orders",),
          advice={"orders": ("pos",)}),
+    Case("recursive query", "WITH RECURSIVE t AS (SELECT id, parent_id FROM orders WHERE id = 1 UNION ALL SELECT o.id, o.parent_id"
+         " FROM orders o JOIN t ON o.parent_id = t.id) SELECT * FROM t"),
+    Case("recursive query without an index", "WITH RECURSIVE t AS (SELECT id, pos FROM orders WHERE id = 1 UNION ALL SELECT o.id, o.pos"
+         " FROM orders o JOIN t ON o.customer_id = t.id) SELECT * FROM t", scans=("orders",)),
+    Case("join to a filtered derived table", "SELECT * FROM orders o JOIN (SELECT id FROM customers WHERE code = 'c3' LIMIT 5) d ON d.id = o.customer_id",
+         scans=("orders",), advice={"orders": ("customer_id",)}),
+    Case("join to a whole derived table", "SELECT * FROM customers c JOIN (SELECT customer_id, COUNT(*) n FROM orders GROUP BY customer_id) d"
+         " ON d.customer_id = c.id"),
+    Case("a table of the server", "SELECT * FROM information_schema.TABLES WHERE TABLE_ROWS = 3"),
     Case("UNION with one bad side", "SELECT id FROM orders WHERE shop_id = 3 UNION SELECT id FROM items WHERE product_id = 3", scans=("items",),
          advice={"items": ("product_id",)}),
     # order
