@@ -321,7 +321,7 @@ class _Builder:
                     for each in found
                 ]
         if group:
-            yield tuple(group)
+            yield tuple({each.columns: each for each in group}.values())
 
     def none(self, note: str) -> Advice:
         return Advice(table=self.name, alias=self.alias, purpose=self.purpose, kind="none", note=note)
@@ -398,6 +398,8 @@ class _Builder:
         name = quoted(predicate.subject, self.traits.quote)
         if predicate.operator in ("null", "not_null"):
             return f"{name} IS {'NULL' if predicate.operator == 'null' else 'NOT NULL'}"
+        if (predicate.constant or "").startswith("IS "):
+            return f"{name} {predicate.constant}"
         if predicate.constant in ("0", "1"):
             return f"{name} = {predicate.constant}"
         return name if predicate.constant == "TRUE" else f"NOT {name}"

@@ -39,8 +39,9 @@ class NotUnderstood(ValueError):  # noqa: N818 - it is an answer, not an error
 
 
 def parse_statement(sql: str) -> syntax.Query:
-    """Parse SELECT, INSERT ... SELECT, UPDATE or DELETE into what it reads. The first source of an UPDATE or DELETE
-    is the table that it changes. Raises `NotUnderstood`.
+    """Parse SELECT, INSERT ... SELECT, UPDATE or DELETE into what it reads.
+
+    The first source of an UPDATE or DELETE is the table that it changes. Raises `NotUnderstood`.
     """
     return _run(sql, _Parser.statement)
 
@@ -560,8 +561,9 @@ class _Parser:
 
     def product(self) -> syntax.Expression:
         left = self.tight()
-        while (
-            self.peek().kind == "op" and self.peek().text in ("*", "/", "%", "%%") or self.peek().word in ("DIV", "MOD")
+        while (self.peek().kind == "op" and self.peek().text in ("*", "/", "%", "%%")) or self.peek().word in (
+            "DIV",
+            "MOD",
         ):
             operator = self.next().text
             left = syntax.Operation(operator, (left, self.tight()))

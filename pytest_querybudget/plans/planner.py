@@ -58,7 +58,7 @@ class RawLink:
 
     @contextmanager
     def _unprepared(self) -> Iterator[None]:
-        """psycopg prepares what it sees often; nothing of ours is to stay on the server."""
+        """Psycopg prepares what it sees often; nothing of ours is to stay on the server."""
         driver: Any = getattr(self.connection, "driver_connection", None) or self.connection
         threshold = getattr(driver, "prepare_threshold", None)
         if threshold is None:
@@ -75,7 +75,7 @@ class RawLink:
         if self.driver == "pysqlite":
             cursor.row_factory = None
         elif self.driver == "psycopg" and getattr(self.connection, "row_factory", None) is not None:
-            from psycopg.rows import tuple_row  # noqa: PLC0415 - only there with this driver
+            from psycopg.rows import tuple_row
 
             cursor.row_factory = tuple_row
 

@@ -41,7 +41,7 @@ class PostgresqlReader:
 
     dialects: tuple[str, ...] = ("postgresql",)
     has_costs: bool = True
-    traits: Traits = Traits(
+    traits: Traits = Traits(  # noqa: RUF009 - a frozen value
         dialect="postgresql", partial=True, expressions=True, gin=True, trigram=True, pattern="opclass"
     )
     known: dict[tuple[str, str, str], tuple[TableInfo, dict[str, Any]]] = field(default_factory=dict)
@@ -92,7 +92,7 @@ class PostgresqlReader:
             ddl = each.ddl or ""
             if hypothetical and each.kind not in ("gin", "trigram"):
                 schema, escaped = hypothetical[0][0], ddl.replace("'", "''")
-                sql = f"SELECT indexrelid::bigint, indexname FROM {schema}.hypopg_create_index('{escaped}')"  # noqa: S608
+                sql = f"SELECT indexrelid::bigint, indexname FROM {schema}.hypopg_create_index('{escaped}')"
                 oid, name = link.rows(sql)[0]
                 made[str(oid)] = str(schema)
                 names[str(name)] = each.name or ""

@@ -13,7 +13,7 @@ from pytest_querybudget.recording.plans import ColumnInfo, ForeignKeyInfo, Index
 
 _TABLES = """
 SELECT json_build_object(
-  'schema', n.nspname, 'name', c.relname, 'shown', pg_catalog.pg_table_is_visible(c.oid),
+  'schema', CASE WHEN n.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 'name', c.relname, 'shown', pg_catalog.pg_table_is_visible(c.oid),
   'parents', (WITH RECURSIVE up(oid) AS (
       SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND c.relispartition
       UNION ALL SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN up ON i.inhrelid = up.oid
@@ -49,18 +49,25 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE c.relkind IN ('r', 'p', 'm', 'f') AND ({where})
 """
 
-#: Everything that plans depend on, of the schemas that this connection sees.
+#: Everything that plans depend on, outside the system's schemas, by content: a schema that is made anew is the same.
 FINGERPRINT = """
+WITH own AS (
+  SELECT c.oid, c.relkind, n.nspname, c.relname FROM pg_catalog.pg_class c
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+  WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_toast%'
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f'))
 SELECT md5(concat(current_database(), current_schemas(true)::text,
-  (SELECT string_agg(concat(c.oid, ':', c.relfilenode, ':', c.relkind, c.relname, c.relnatts), ',' ORDER BY c.oid)
-   FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relkind NOT IN ('t', 'S')
-     AND NOT (c.relkind = 'i' AND n.nspname LIKE 'pg_toast%')),
-  (SELECT string_agg(concat(a.attrelid, '.', a.attnum, ':', a.atttypid), ',' ORDER BY a.attrelid, a.attnum)
-   FROM pg_catalog.pg_attribute a JOIN pg_catalog.pg_class c ON c.oid = a.attrelid
-   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-   WHERE n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND c.relkind IN ('r', 'p', 'v', 'm')
-     AND a.attnum > 0)))
+  (SELECT string_agg(concat(nspname, '.', relname, relkind), ',' ORDER BY nspname, relname) FROM own),
+  (SELECT string_agg(concat(own.nspname, '.', own.relname, '.', a.attname, ':', a.atttypid, a.atttypmod), ','
+     ORDER BY own.nspname, own.relname, a.attnum)
+   FROM own JOIN pg_catalog.pg_attribute a ON a.attrelid = own.oid WHERE a.attnum > 0 AND NOT a.attisdropped),
+  (SELECT string_agg(pg_catalog.pg_get_indexdef(x.indexrelid), ',' ORDER BY pg_catalog.pg_get_indexdef(x.indexrelid))
+   FROM own JOIN pg_catalog.pg_index x ON x.indrelid = own.oid WHERE x.indisvalid),
+  (SELECT string_agg(concat(own.nspname, '.', own.relname, f.conname, f.conkey::text), ','
+     ORDER BY own.nspname, own.relname, f.conname)
+   FROM own JOIN pg_catalog.pg_constraint f ON f.conrelid = own.oid WHERE f.contype = 'f'),
+  (SELECT string_agg(pg_catalog.pg_get_viewdef(own.oid), ',' ORDER BY own.nspname, own.relname)
+   FROM own WHERE own.relkind IN ('v', 'm'))))
 """
 
 Names = tuple[str | None, str]
@@ -79,7 +86,11 @@ def read_tables(link: Link, names: Iterable[Names]) -> dict[tuple[str, str], tup
 
 
 def _matches(schema: str | None, name: str) -> str:
-    place = "pg_catalog.pg_table_is_visible(c.oid)" if schema is None else f"n.nspname = {_string(schema)}"
+    place = f"n.nspname = {_string(schema or '')}"
+    if schema is None:
+        place = "pg_catalog.pg_table_is_visible(c.oid)"
+    elif schema == "pg_temp":  # what plans call the schema of this connection's temporary tables
+        place = "n.oid = pg_catalog.pg_my_temp_schema()"
     return f"(c.relname = {_string(name)} AND {place})"
 
 

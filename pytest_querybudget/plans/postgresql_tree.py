@@ -202,7 +202,8 @@ class Reading:
         if not condition:
             walked = not raw.get("Order By") and (index is None or index.predicate is None)
             return ("full_index" if walked else "index"), name
-        if not self.leads(index, condition, alias):
+        walked = bool(raw.get("Filter")) and self.only_not_null(condition, alias)
+        if walked or not self.leads(index, condition, alias):
             return "full_index", name
         if index is not None and index.unique and self.pinned(index, condition, alias):
             return "unique", name
@@ -243,6 +244,11 @@ class Reading:
         predicates = self.served(condition, alias)
         return not predicates or any(first in each.columns for each in predicates)
 
+    def only_not_null(self, condition: str, alias: str) -> bool:
+        """max() and min() go along an index from its end until the filter lets a row through."""
+        predicates = self.served(condition, alias)
+        return bool(predicates) and all(each.operator == "not_null" for each in predicates)
+
     def pinned(self, index: IndexInfo, condition: str, alias: str) -> bool:
         fixed = {each.subject for each in self.served(condition, alias) if each.operator == "eq"}
         return fixed >= set(index.columns)
@@ -250,10 +256,11 @@ class Reading:
     def purpose(
         self, alias: str, above: tuple[tuple[dict[str, Any], str], ...], predicates: Sequence[Predicate]
     ) -> Purpose:
-        if any(each.joins is None for each in predicates):
+        if any(each.joins is None and each.operator != "not_null" for each in predicates):
             return "filtered"
+        predicates = [each for each in predicates if each.joins is not None]
         if not predicates:
-            return "whole"
+            return "whole"  # nearly all rows are not null: to read them all is right
         # looked up for each row of something else: on the inner side of a loop, or in a correlated subquery
         if any(rel == "Inner" and step["Node Type"] == "Nested Loop" for step, rel in above):
             return "joined"

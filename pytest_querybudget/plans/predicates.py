@@ -110,7 +110,7 @@ def _of_operation(expression: syntax.Operation, subject: Subject) -> Predicate |
     if operator in ("IS NULL", "IS NOT NULL"):
         return _simple("null" if operator == "IS NULL" else "not_null", operands[0], subject, constant=operator[3:])
     if operator in ("IS TRUE", "IS FALSE"):
-        return _simple("true", operands[0], subject, constant=operator[3:])
+        return _simple("true", operands[0], subject, constant=operator)
     if operator in _UNEQUAL:
         return _simple("unequal", _own_side(operands, subject), subject, joins=_joined(operands, subject))
     if operator in ("IN", "= ANY", "BETWEEN"):

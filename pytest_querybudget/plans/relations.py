@@ -1,4 +1,4 @@
-"""What a statement asks of each of its tables, read from its text: for databases whose plans do not say what is filtered.
+"""What a statement asks of each of its tables, read from its text: for plans that do not say what is filtered.
 
 Views, common tables and subqueries are looked into; conditions on what they give are followed to the table behind it
 where that is plain (no LIMIT, no grouping, no window in between).
@@ -129,7 +129,7 @@ class _Walker:
             order = query.order_by if alone else ()
             yield from self.select(select, order, query.limited and alone, pushed, single, depth)
 
-    def select(  # noqa: PLR0913 - one walk, all its state
+    def select(
         self,
         select: syntax.Select,
         order: tuple[syntax.Order, ...],
@@ -177,7 +177,7 @@ class _Walker:
                 found[expression.name.lower()] = expression
         return found
 
-    def relation(  # noqa: PLR0913 - all facts of one table
+    def relation(
         self,
         source: syntax.Source,
         block: _Block,
@@ -224,7 +224,7 @@ class _Walker:
                 if isinstance(part, syntax.Nested):
                     yield from self.query(part.query, (), ctes, depth + 1)
 
-    def pushed_down(  # noqa: PLR0913 - one walk, all its state
+    def pushed_down(
         self,
         query: syntax.Query,
         source: syntax.Source,

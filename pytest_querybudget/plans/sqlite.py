@@ -250,9 +250,9 @@ def _fits(node: Node, relation: Relation) -> bool:
 
 
 def _purpose(relation: Relation, access: Access, *, first: bool) -> Purpose:
-    if relation.own:
-        return "filtered"
-    joins = [each for each in relation.predicates if each.joins != "subquery"]
+    if any(each.operator != "not_null" for each in relation.own):
+        return "filtered"  # nearly all rows are not null: to read them all is right
+    joins = [each for each in relation.predicates if each.joins not in (None, "subquery")]
     if not joins:
         return "whole"
     correlated = any(each.joins == "outer" or (each.joins or "").startswith("^") for each in joins)

@@ -59,7 +59,7 @@ class SchemaCopies:
         analyzed = False
         for schema in names:
             master = "sqlite_temp_master" if schema == "temp" else f'"{schema}".sqlite_master'
-            for kind, name, sql in link.rows(f"SELECT type, name, sql FROM {master}"):  # noqa: S608 - a schema's name
+            for kind, name, sql in link.rows(f"SELECT type, name, sql FROM {master}"):
                 analyzed |= _text(name) == "sqlite_stat1"
                 if sql is not None and not _text(name).startswith("sqlite_"):
                     rows.append((schema, _text(kind), _text(name), _text(sql)))

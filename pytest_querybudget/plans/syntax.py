@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operator, in capitals: AND, OR, NOT, =, <, IN, NOT IN, LIKE, BETWEEN, IS NULL, IS NOT NULL, ->>, ||, ROW, CASE ..."""
+    """An operator, in capitals: AND, OR, NOT, =, <, IN, NOT IN, LIKE, BETWEEN, IS NULL, IS NOT NULL, ->>, ||, CASE ..."""
 
     operator: str
     operands: tuple[Expression, ...]

@@ -31,7 +31,7 @@ def word_for(predicate: Predicate) -> str:
     if predicate.operator == "or":
         return "(" + " OR ".join(map(word_for, predicate.parts)) + ")"
     if predicate.operator == "true":
-        return f"{predicate.subject} is {(predicate.constant or 'true').lower()}"
+        return f"{predicate.subject} is {(predicate.constant or 'true').lower().removeprefix('is ')}"
     if predicate.operator == "eq" and predicate.joins and predicate.joins != "subquery":
         return f"{predicate.subject} = {predicate.joins.lstrip('^') or 'outer'}.?"
     return _FORMS[predicate.operator].format(predicate.subject)

@@ -58,6 +58,7 @@ CREATE INDEX ix_created ON orders (created);
 CREATE INDEX ix_parent ON orders (parent_id);
 CREATE INDEX ix_open ON orders (total) WHERE status = 'open';
 CREATE INDEX ix_lower_name ON customers (lower(name));
+CREATE TEMPORARY TABLE scratch (id INTEGER PRIMARY KEY, k INTEGER);
 CREATE VIEW active_customers AS SELECT id, name, email, code FROM customers WHERE deleted_at IS NULL;
 """
 
@@ -71,6 +72,7 @@ ROWS = {
     "(i * 7919) % 10007, CASE WHEN i % 20 = 0 THEN NULL ELSE 1 + i % {few} END, (i * 31) % 9973, 'note ' || i FROM n",
     "items": "INSERT INTO items (order_id, label, qty) {numbers} SELECT 1 + i % {few}, 'label' || i, (i * 13) % 5003 FROM n",
     "Größe": 'INSERT INTO "Größe" ("größe", "order") {numbers} SELECT (i * 17) % 5003, i FROM n',
+    "scratch": "INSERT INTO scratch (id, k) {numbers} SELECT i, (i * 17) % 5003 FROM n",
     "keyed": "INSERT INTO keyed (code, value) {numbers} SELECT 'k' || i, (i * 17) % 5003 FROM n",
 }
 MORE_ROWS = {
@@ -163,6 +165,16 @@ CASES = (
     Case("optional filter that is off", "SELECT * FROM orders WHERE (? = 1 OR pos = 3)", (1,)),
     Case("whole subquery", "SELECT * FROM (SELECT id, pos FROM orders) AS q"),
     Case("window", "SELECT id, row_number() OVER (PARTITION BY status ORDER BY pos) FROM orders"),
+    Case("max of some rows", "SELECT max(id) FROM orders WHERE customer_id = ?", (3,), scans=("orders",),
+         advice={"orders": ("customer_id",)}),
+    Case("not null", "SELECT * FROM orders WHERE pos IS NOT NULL"),
+    Case("IS FALSE", "SELECT * FROM customers WHERE active IS FALSE AND ref = ?", ("00000000-0000-0000-0000-000000000003",),
+         scans=("customers",), advice={"customers": ("ref",)}, kind="partial"),
+    Case("temporary table", "SELECT * FROM scratch WHERE k = ?", (3,), scans=("scratch",), advice={"scratch": ("k",)}),
+    Case("lateral", "SELECT o.id FROM orders o, LATERAL (SELECT * FROM items WHERE items.order_id = o.id LIMIT 1) i WHERE o.id = ?",
+         (3,), scans=("items",), advice={"items": ("order_id",)}, only="postgresql"),
+    Case("tree of parents", "SELECT o.id, p.id FROM orders o LEFT JOIN orders p ON p.id = o.parent_id WHERE o.shop_id = ?", (3,), uses="ix_shop"),
+    Case("hidden by coalesce", "SELECT * FROM orders WHERE coalesce(pos, 0) = ?", (3,), scans=("orders",), kind="none"),
     # joins
     Case("join, primary key serves", "SELECT * FROM orders JOIN customers ON customers.id = orders.customer_id"),
     Case("join, filtered by key", "SELECT * FROM orders JOIN customers ON customers.id = orders.customer_id WHERE orders.id = ?", (3,)),
