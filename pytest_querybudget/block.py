@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pytest_querybudget.budgets import Budget, BudgetReader
+from pytest_querybudget.budgets import Budget, BudgetReader, Permission
 from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 from pytest_querybudget.findings.allowances import SourceComments
 from pytest_querybudget.recording.model import Recording
@@ -19,30 +20,49 @@ if TYPE_CHECKING:
     from pytest_querybudget.capture.listener import Capture
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What a block is in: `open` returns what records, `close` is called when the block has ended.
+
+    `why_blind` says why nothing could be recorded, if so; `note` hears of the verdicts and of the markers that
+    silenced some of them.
+    """
+
+    open: Callable[[], Capture]
+    close: Callable[[], None] = lambda: None
+    why_blind: Callable[[Recording], str | None] = lambda _: None
+    note: Callable[[list[Verdict], set[Permission]], None] = lambda _, __: None
+
+
 class Block:
     """A block of code that is recorded by itself, and judged when it ends.
 
-    An exception of the block itself always wins. Blocks may be nested; each counts all that runs inside it.
+    An exception of the block itself always wins. Blocks may be nested; each counts all that runs inside it. The same
+    block may be entered again after it has ended, and then begins a new recording.
     """
 
     def __init__(
         self,
-        capture: Capture,
         budget: Budget,
         judge: Judge,
         explain: Callable[[Recording, Budget, list[Verdict]], str],
-        close: Callable[[], None] = lambda: None,
+        surroundings: Surroundings,
     ) -> None:
-        self.capture = capture
         self.budget = budget
         self.judge = judge
         self.explain = explain
-        self.close = close
+        self.surroundings = surroundings
+        self.capture: Capture | None = None
         self.recording = Recording("block")
         self.journal: Any = None
 
     def __enter__(self) -> Recording:
-        """Begin to record."""
+        """Begin to record. Raises `QueryBudgetError` where nothing can be recorded, or the block has not ended yet."""
+        __tracebackhide__ = True
+        if self.capture is not None:
+            raise QueryBudgetError("this block has not ended yet: call query_budget(...) again for a block inside it")
+        self.capture = self.surroundings.open()
+        self.recording = Recording("block")
         self.journal = self.capture.begin_block(self.recording)
         return self.recording
 
@@ -51,18 +71,33 @@ class Block:
     ) -> None:
         """Stop recording, and raise `QueryBudgetExceeded` when the budget is exceeded and nothing else was raised."""
         __tracebackhide__ = True
-        self.capture.end_block(self.journal)
-        self.close()
-        if error is not None:
+        capture, self.capture = self.capture, None
+        if capture is None:
             return
-        if self.recording.problems:
-            raise QueryBudgetError(f"the block could not be measured: {'; '.join(self.recording.problems)}")
-        verdicts, _ = self.judge.judge(self.recording, self.budget)
-        failed = [each for each in verdicts if each.failed]
-        if failed:
-            raise QueryBudgetExceeded(
-                self.explain(self.recording, self.budget, verdicts), tuple(each.finding for each in failed)
-            )
+        capture.end_block(self.journal)
+        journals, capture.journals = capture.journals, ()
+        try:
+            failure = self._judge()
+        finally:
+            capture.journals = journals
+            self.surroundings.close()
+        if error is None and failure is not None:
+            raise failure
+
+    def _judge(self) -> Exception | None:
+        """Return what to raise for what was recorded."""
+        declared = ", ".join(self.budget.declarations)
+        if declared:
+            reason = "; ".join(self.recording.problems) or self.surroundings.why_blind(self.recording)
+            if reason:
+                return QueryBudgetError(f"the block ({declared}) could not be measured: {reason}")
+        try:
+            verdicts, used = self.judge.judge(self.recording, self.budget)
+            self.surroundings.note([each for each in verdicts if each.finding.rule in self.budget.declarations], used)
+            failed = tuple(each.finding for each in verdicts if each.failed)
+            return QueryBudgetExceeded(self.explain(self.recording, self.budget, verdicts), failed) if failed else None
+        except Exception as fault:  # noqa: BLE001 - said as what it is: a budget that nobody checked
+            return QueryBudgetError(f"the block ({declared}) could not be measured: {type(fault).__name__} in a rule")
 
 
 def query_budget(**rules: Any) -> Block:
@@ -72,17 +107,33 @@ def query_budget(**rules: Any) -> Block:
     The block yields a `Recording`. Raises `BudgetError` for a rule or an option that does not exist, and, at the end
     of the block, `QueryBudgetExceeded`, an `AssertionError`.
     """
+    from pytest_querybudget.reports.failure import explain
+
+    budget = BudgetReader(RULES, {}).of_keywords(rules)
+    today = dt.date.today()  # noqa: DTZ011 - end dates are the user's own
+    root = Path.cwd()
+    judge = Judge(RULES, strict=False, comments=SourceComments(root, today), today=today)
+    return Block(budget, judge, explain, _alone(root))
+
+
+def _alone(root: Path) -> Surroundings:
+    """Return the surroundings of a block without a run: it listens for itself, and only as long as it lasts."""
+    from pytest_querybudget.capture.catalog import engine_exists
     from pytest_querybudget.capture.listener import Capture
     from pytest_querybudget.capture.registration import Registration
     from pytest_querybudget.capture.source import Source
     from pytest_querybudget.capture.stacks import StackReader
-    from pytest_querybudget.reports.failure import explain
 
-    budget = BudgetReader(RULES, {}).of_keywords(rules)
-    root = Path.cwd()
-    faults: list[BaseException] = []
-    capture = Capture(StackReader(Source(root)), faults.append)
+    # A fault is in the recording's problems already.
+    capture = Capture(StackReader(Source(root)), lambda _: None)
     registration = Registration(capture)
-    registration.add()
-    judge = Judge(RULES, strict=False, comments=SourceComments(root, dt.date.today()), today=dt.date.today())
-    return Block(capture, budget, judge, explain, registration.remove)
+
+    def listen() -> Capture:
+        registration.add()
+        return capture
+
+    def why_blind(recording: Recording) -> str | None:
+        seen = any(True for _ in recording.statements()) or engine_exists()
+        return None if seen else "there is no SQLAlchemy engine in this process, so no statement could be seen"
+
+    return Surroundings(open=listen, close=registration.remove, why_blind=why_blind)

@@ -13,6 +13,7 @@ from pytest_querybudget.rules.base import OptionError, Options, Rule
 
 ALLOW = "allow_queries"
 GROUP = "query_budget"
+_WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
 class BudgetError(ValueError):
@@ -35,12 +36,23 @@ class Declaration:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Permission:
-    """An `allow_queries` marker: findings of these rules, on matching SQL, tables or places, do not fail."""
+    """An `allow_queries` marker: findings of these rules, on matching SQL, tables or places, do not fail.
+
+    `owner` is the node id of the function, class or module that the marker is on.
+    """
 
     rules: tuple[str, ...]
     match: str = "*"
     reason: str = ""
     until: dt.date | None = None
+    owner: str = ""
+
+    @property
+    def words(self) -> str:
+        """The marker as it is written."""
+        rules = ", ".join(repr(each) for each in self.rules).replace("'", '"')
+        match = f', match="{self.match}"' if self.match != "*" else ""
+        return f"allow_queries({rules}{match})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,25 +66,29 @@ class Budget:
 class BudgetReader:
     """Reads budgets, and knows which rules there are."""
 
-    def __init__(self, rules: Iterable[Rule], defaults: Mapping[str, str]) -> None:
+    def __init__(self, rules: Iterable[Rule], defaults: Mapping[str, Any]) -> None:
         self.rules = {each.name: each for each in rules}
         self.defaults = {
-            name: declared for name, text in defaults.items() if (declared := self._from_ini(name, text)) is not None
+            name: declared for name, given in defaults.items() if (declared := self._from_ini(name, given)) is not None
         }
-        self.read: dict[int, tuple[Any, Any]] = {}
 
     @property
     def marker_names(self) -> frozenset[str]:
         """The names of all markers that declare something."""
         return frozenset({*self.rules, ALLOW, GROUP})
 
-    def of_markers(self, marks: Iterable[Any]) -> Budget:
-        """Read the markers of a test, the nearest first. Raises `BudgetError`."""
+    def of_item(self, item: Any) -> Budget:
+        """Read the markers of a test. Raises `BudgetError`."""
+        names = self.marker_names
+        return self.of_markers([(mark, owner) for mark, owner in nearest_marks(item) if mark.name in names])
+
+    def of_markers(self, marks: Iterable[tuple[Any, str]]) -> Budget:
+        """Read markers, each with the node that has it, the nearest first. Raises `BudgetError`."""
         declared: dict[str, Declaration | None] = {}
         permissions: list[Permission] = []
-        for mark in marks:
+        for mark, owner in marks:
             if mark.name == ALLOW:
-                permissions.append(self._permission(mark.args, mark.kwargs))
+                permissions.append(self._permission(mark.args, mark.kwargs, owner))
                 continue
             for name, declaration in self._from_mark(mark):
                 declared.setdefault(name, declaration)
@@ -84,8 +100,10 @@ class BudgetReader:
 
     def of_keywords(self, keywords: Mapping[str, Any], source: str = "fixture") -> Budget:
         """Read what `query_budget(...)` was called with. Raises `BudgetError`."""
-        declared = dict(self._from_group(keywords, source))
-        return Budget(declarations={name: each for name, each in declared.items() if each is not None})
+        declared = {name: each for name, each in self._from_group(keywords, source) if each is not None}
+        if not declared:
+            raise BudgetError("query_budget got no rule but those it switches off, so that it could never fail")
+        return Budget(declarations=declared)
 
     def _from_mark(self, mark: Any) -> Iterator[tuple[str, Declaration | None]]:
         if mark.name == GROUP:
@@ -125,39 +143,76 @@ class BudgetReader:
     def _known(self) -> str:
         return f"rules are: {', '.join(self.rules)}"
 
-    def _from_ini(self, name: str, text: str) -> Declaration | None:
-        lowered = text.lower()
-        if lowered in ("false", "no", "off"):
-            return None
+    def _from_ini(self, name: str, given: Any) -> Declaration | None:
+        """Read an option of the ini file: text, or what TOML has for it (a number, a truth value, a list, a table)."""
         option = f"querybudget_{name}"
+        value = given.strip() if isinstance(given, str) else given
+        if isinstance(value, str) and value.lower() in _WORDS:
+            value = _WORDS[value.lower()]
+        if value is False:
+            return None
         try:
-            if lowered in ("true", "yes", "on"):
-                return self._declare(name, (), {}, "ini")
-            arguments, keywords = _call_arguments(text)
+            arguments, keywords = _call_arguments(value) if isinstance(value, str) else _arguments(name, value)
             return self._declare(name, arguments, keywords, "ini")
         except BudgetError as error:
             raise BudgetError(f"ini option {option}: {error}") from None
 
-    def _permission(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Permission:
+    def _permission(self, arguments: Sequence[Any], keywords: Mapping[str, Any], owner: str) -> Permission:
         takes = 'allow_queries takes rule names, match="glob", reason="...", until="2027-01-31"'
         if not arguments:
             raise BudgetError(f"allow_queries got no rule; {takes}")
         for each in arguments:
+            if not isinstance(each, str):
+                raise BudgetError(f"allow_queries got {each!r}; {takes}")
             if each != "*":
                 self._rule(each)
-        for key in keywords:
+        for key, value in keywords.items():
             if key not in ("match", "reason", "until"):
                 raise BudgetError(f"allow_queries got an unknown keyword {key!r}; {takes}")
+            if key != "until" and not isinstance(value, str):
+                raise BudgetError(f"allow_queries got {key}={value!r}, but {key} takes text")
         return Permission(
             rules=tuple(arguments),
-            match=str(keywords.get("match", "*")),
-            reason=str(keywords.get("reason", "")),
+            match=keywords.get("match", "*"),
+            reason=keywords.get("reason", ""),
             until=parse_date(keywords.get("until")),
+            owner=owner,
         )
+
+
+def nearest_marks(item: Any) -> Iterator[tuple[Any, str]]:
+    """Yield the markers of a test, the nearest first, each with the node id of the function, class or module it is on.
+
+    `iter_markers` is nearly that: it puts a parameter set behind its function, and a base class before the class.
+    """
+    callspec = getattr(item, "callspec", None)
+    near = list(callspec.marks) if callspec is not None else []
+    for mark in near:
+        yield mark, item.nodeid
+    for node in reversed(item.listchain()):
+        marks = list(node.own_markers)
+        kind = getattr(node, "obj", None) if marks else None
+        if isinstance(kind, type):
+            marks.sort(key=lambda mark: _depth(mark, kind))
+        owner = node.nodeid.partition("[")[0] if node is item else node.nodeid
+        for mark in marks:
+            if not (node is item and any(mark is each for each in near)):
+                yield mark, owner
+
+
+def _depth(mark: Any, kind: type) -> int:
+    """Return how far up the bases of a class a marker stands; one that was added later is nearest."""
+    for depth, base in enumerate(kind.__mro__):
+        own = base.__dict__.get("pytestmark", [])
+        if any(mark is getattr(each, "mark", each) for each in (own if isinstance(own, list) else [own])):
+            return depth
+    return -1
 
 
 def parse_date(value: Any) -> dt.date | None:
     """Return a date from ISO 8601 text. Raises `BudgetError`."""
+    if isinstance(value, dt.datetime):
+        return value.date()
     if value is None or isinstance(value, dt.date):
         return value
     try:

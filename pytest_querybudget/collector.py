@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -13,6 +13,19 @@ from pytest_querybudget.settings import Settings
 
 # What makes a session fail although no test did.
 FATAL = frozenset({"fault", "lost-worker", "report", "lock"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """An allowance that had its chance to silence something.
+
+    `of` is how it is written, `owner` the line or the node id where it stands, `ended` the end date if that is past.
+    """
+
+    of: str
+    owner: str
+    used: bool
+    ended: str | None = None
 
 
 class Collector:
@@ -24,6 +37,7 @@ class Collector:
         self.outcomes: dict[str, dict[str, str]] = {}
         self.durations: dict[str, float] = {}
         self.problems: list[Problem] = []
+        self.chances: list[Chance] = []
         self.report: Report | None = None
         self.wrote: list[str] = []
 
@@ -46,15 +60,33 @@ class Collector:
         if handed is not None:
             entry = from_plain(TestEntry, handed["test"])
             self.tests[report.nodeid] = entry
-            self.problems += [from_plain(Problem, each) for each in handed["problems"]]
+            self.add_left(handed)
 
-    def add_worker(self, name: str, problems: Any, error: object) -> None:
+    def add_left(self, left: dict[str, Any]) -> None:
+        """Take over problems, and which allowances silenced something."""
+        self.problems += [from_plain(Problem, each) for each in left["problems"]]
+        self.chances += [from_plain(Chance, each) for each in left["allowances"]]
+
+    def add_worker(self, name: str, left: dict[str, Any] | None, error: object) -> None:
         """Take over what a worker had left, or note that it was lost."""
-        if problems is None and error is not None:
-            self.problems.append(
-                Problem(slug="lost-worker", text=f"worker {name} was lost: what it had not handed over is missing")
+        if left is not None:
+            self.add_left(left)
+        elif error is not None:
+            lost = sorted(nodeid for nodeid, phases in self.outcomes.items() if "???" in phases)
+            text = f"worker {name} was lost: what it had not handed over is missing"
+            self.problems.append(Problem(slug="lost-worker", text=text, nodeid=lost[-1] if lost else None))
+
+    def _stale(self) -> list[Problem]:
+        """Return the allowances that silenced nothing anywhere, in any test and in any worker."""
+        used = {(each.owner, each.of) for each in self.chances if each.used}
+        return [
+            Problem(
+                slug="stale-allowance",
+                text=f"{each.of} at {each.owner} " + (f"ended on {each.ended}" if each.ended else "silences nothing"),
             )
-        self.problems += [from_plain(Problem, each) for each in problems or ()]
+            for each in self.chances
+            if (each.owner, each.of) not in used
+        ]
 
     def finish(self, *, partial: bool = False) -> bool:
         """Make the report, and write the files. Return whether something makes the session fail."""
@@ -71,7 +103,7 @@ class Collector:
             )
             for nodeid, entry in sorted(self.tests.items())
         )
-        problems = {(each.slug, each.text, each.nodeid): each for each in self.problems}
+        problems = {(each.slug, each.text, each.nodeid): each for each in (*self.problems, *self._stale())}
         self.problems = [problems[key] for key in sorted(problems, key=str)]
         return Report(
             mode=self.settings.mode, tool=_tool(), totals=total(tests), tests=tests, problems=tuple(self.problems)

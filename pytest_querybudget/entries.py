@@ -27,7 +27,7 @@ def location(place: Place | None) -> Location | None:
     return None if place is None else Location(path=place.path, line=place.line, function=place.function)
 
 
-def statement_entry(statement: Statement, window: Window) -> StatementEntry:
+def statement_entry(statement: Statement, window: Window, started: float) -> StatementEntry:
     """Return a statement as an entry."""
     shape = statement.shape
     facts = shape.facts
@@ -46,8 +46,8 @@ def statement_entry(statement: Statement, window: Window) -> StatementEntry:
         writes=facts.writes,
         max_rows=statement.max_rows,
         max_time=statement.max_time,
-        first=statement.first,
-        last=statement.last,
+        first=statement.first - started,
+        last=statement.last - started,
         chain=tuple(filter(None, map(location, statement.stack.places))),
         relationship=meaning.relationship if meaning else None,
         load=meaning.load if meaning else None,
@@ -80,6 +80,7 @@ def finding_entry(verdict: Verdict) -> FindingEntry:
         proof=None
         if proof is None
         else ProofEntry(verdict=proof.verdict, text=proof.text, before=proof.before, after=proof.after, index=proof.index),
+        phase=verdict.phase if verdict.phase in PHASES else "call",
         declared_only=finding.declared_only,
     )
 
@@ -123,6 +124,6 @@ def budget_entries(recording: Recording, budget: Budget) -> dict[str, BudgetEntr
 def statement_entries(recording: Recording) -> tuple[StatementEntry, ...]:
     """Return all statements of a recording, in the order of their first send."""
     entries: Iterable[StatementEntry] = (
-        statement_entry(each, window) for window in recording.windows for each in window
+        statement_entry(each, window, recording.started) for window in recording.windows for each in window
     )
     return tuple(sorted(entries, key=lambda each: each.first))

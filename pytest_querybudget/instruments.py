@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import gc
+import importlib
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
@@ -34,7 +34,10 @@ class Instruments:
         self.own: frozenset[CodeType] = frozenset()
         self.phase = "setup"
         self.journal: Any = None
-        self.threads_before: set[int] = set()
+        # The threads there were when the call began (if it did), and those it had started and not joined when it ended.
+        self.threads_before: frozenset[threading.Thread] | None = None
+        self.threads_left: frozenset[threading.Thread] = frozenset()
+        self.engine_seen = False
 
     def install(self) -> None:
         """Listen to SQLAlchemy, now or as soon as the suite imports it."""
@@ -56,9 +59,11 @@ class Instruments:
         from pytest_querybudget.capture.registration import Registration
         from pytest_querybudget.capture.source import Source
         from pytest_querybudget.capture.stacks import StackReader
+        from pytest_querybudget.capture.threads import Strays
 
         reader = StackReader(Source(self.settings.rootdir, self.settings.source))
         self.capture = Capture(reader, self.on_fault)
+        self.capture.strays = Strays()
         self.registration = Registration(self.capture)
         self.registration.add()
         if self.recording is not None:
@@ -82,10 +87,6 @@ class Instruments:
         self.phase = phase
         if self.capture is None or self.journal is None:
             return None
-        if phase == "call":
-            self.threads_before = {each.ident or 0 for each in threading.enumerate()}
-        elif phase == "teardown":
-            self._note_strays()
         if self.registration is not None and self.registration.renew() and self.recording is not None:
             self.recording.problems.append(
                 "the suite removed SQLAlchemy's listeners, so that a part of the test was not recorded"
@@ -93,10 +94,16 @@ class Instruments:
         window: Window = self.journal.open(phase, label)
         return window
 
-    def name_window(self, label: str) -> None:
-        """Name the window that has just ended."""
-        if self.journal is not None:
-            self.journal.window.label = label
+    def begin_call(self) -> None:
+        """Begin the call: remember which threads there are."""
+        self.open("call")
+        self.threads_before = frozenset(threading.enumerate())
+
+    def begin_teardown(self) -> None:
+        """Begin the teardown: remember which threads the call has left running."""
+        self.open("teardown")
+        if self.threads_before is not None:
+            self.threads_left = frozenset(threading.enumerate()) - self.threads_before
 
     def release(self) -> None:
         """Let go of the test function's frame."""
@@ -109,6 +116,7 @@ class Instruments:
         if self.capture is not None:
             if self.registration is not None:
                 self.registration.renew()
+            self._note_strays()
             self.capture.end()
         self.recording = None
         self.journal = None
@@ -127,43 +135,42 @@ class Instruments:
             capture.journals = journals
 
     def need_capture(self) -> Capture:
-        """Return the capture. Raises `QueryBudgetError` when there is nothing to record."""
+        """Return the capture: a block in the test asks for SQLAlchemy before the application has imported it.
+
+        Raises `QueryBudgetError` when there is nothing to record.
+        """
         if self.capture is None:
-            raise QueryBudgetError("the block cannot be measured: SQLAlchemy has not been imported")
+            with suppress(ImportError):
+                importlib.import_module("sqlalchemy.orm")
+        if self.capture is None:
+            raise QueryBudgetError("the block cannot be measured: SQLAlchemy cannot be imported")
         return self.capture
 
     # Threads
 
     def _note_strays(self) -> None:
-        """Note threads that the call started and left running: what they send later is no other test's."""
-        if self.capture is None or threading.active_count() == 1:
-            return
-        from pytest_querybudget.capture.threads import serves_others
-
-        for each in threading.enumerate():
-            ident = each.ident or 0
-            if ident not in self.threads_before and ident not in self.capture.strays and not serves_others(ident):
-                name = f"{each.name}, left over from {self.recording.nodeid if self.recording else 'a test'}"
-                self.capture.strays[ident] = name
-        alive = {each.ident for each in threading.enumerate()}
-        for ident in [each for each in self.capture.strays if each not in alive]:
-            del self.capture.strays[ident]
+        """Note threads that the call started and that outlive the test: what they send later is no other test's."""
+        strays = getattr(self.capture, "strays", None)
+        for each in self.threads_left:
+            if each.is_alive() and strays is not None:
+                strays.note(each, f"{each.name}, left over from {self.recording.nodeid if self.recording else 'a test'}")
+        self.threads_before, self.threads_left = None, frozenset()
 
     # What could not be seen
 
     def why_blind(self, recording: Recording) -> str | None:
         """Say why a test could not be measured, if so: there is no engine in the whole process."""
-        if any(True for _ in recording.statements()) or self._engine_exists():
+        if self._engine_seen() or any(True for _ in recording.statements()):
             return None
         return "there is no SQLAlchemy engine in this process, so no statement could be seen"
 
-    def _engine_exists(self) -> bool:
-        if self.capture is not None and self.capture.shapes.by_text:
-            return True
-        engine = sys.modules.get("sqlalchemy.engine.base")
-        if engine is None:
-            return False
-        return any(issubclass(type(each), engine.Engine) for each in gc.get_objects())
+    def _engine_seen(self) -> bool:
+        """Return whether there is an engine, or was one; a look at all objects is taken only until one is found."""
+        if not self.engine_seen and "sqlalchemy.engine.base" in sys.modules:
+            from pytest_querybudget.capture.catalog import engine_exists
+
+            self.engine_seen = bool(self.capture and self.capture.shapes.by_text) or engine_exists()
+        return self.engine_seen
 
     def problems(self) -> list[Problem]:
         """Return what was left over when the run ended."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_querybudget import hookspecs
 from pytest_querybudget.rules.registry import RULES
-from pytest_querybudget.run import BudgetFixture, Run
 from pytest_querybudget.settings import add_options
-from pytest_querybudget.start import RUN, start
+from pytest_querybudget.start import budget_fixture, start
+
+if TYPE_CHECKING:
+    from pytest_querybudget.run import Run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,10 +32,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def query_budget(request: pytest.FixtureRequest) -> BudgetFixture:
-    """Hold a block of a test to a budget, or look at what the test has sent: see `BudgetFixture`."""
-    run: Run = request.config.stash[RUN]
-    return run.fixture()
+def query_budget(request: pytest.FixtureRequest) -> Any:
+    """Hold a block of a test to a budget, or look at what the test has sent: see `run.BudgetFixture`."""
+    return budget_fixture(request.config)
 
 
 class Hooks:

@@ -11,15 +11,16 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import traceback
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
+from unittest import TestCase
 
 import pytest
 
-from pytest_querybudget.block import Block
+from pytest_querybudget.block import Block, Surroundings
 from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permission
-from pytest_querybudget.collector import Collector
+from pytest_querybudget.collector import Chance, Collector
 from pytest_querybudget.entries import budget_entries, finding_entry, phase_entries, statement_entries
 from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 from pytest_querybudget.findings.allowances import SourceComments
@@ -36,6 +37,10 @@ from pytest_querybudget.windows import divided, own_code
 class BudgetFailure(QueryBudgetExceeded, pytest.fail.Exception):  # type: ignore[misc]
     """What fails a test whose markers were exceeded: shown as its text, without a traceback."""
 
+    # pytest shows the module and the name of what fails a test, as it does for its own `Failed`.
+    __module__ = "builtins"
+    __qualname__ = "QueryBudgetExceeded"
+
     def __init__(self, text: str, findings: tuple[object, ...] = ()) -> None:
         pytest.fail.Exception.__init__(self, text, pytrace=False)
         self.args = (text,)
@@ -49,11 +54,14 @@ class Current:
     item: pytest.Item
     budget: Budget
     recording: Recording
-    journal: Any
+    # How many markers there were when they were read, and what is wrong with them.
+    marks: int = 0
+    mistake: str = ""
     verdicts: list[Verdict] = field(default_factory=list)
     used: set[Permission] = field(default_factory=set)
     failed: bool = False
-    unmeasured: bool = False
+    # Whether the call came to its end by itself.
+    completed: bool = False
 
 
 class Run:
@@ -77,27 +85,38 @@ class Run:
     # Before the tests
 
     def check_items(self, items: list[pytest.Item]) -> None:
-        """Read every marker once, so that a mistake stops the run before it begins."""
+        """Read every marker once, so that a mistake stops the run before it begins. Raises `pytest.UsageError`."""
+        try:
+            self._check(items)
+        except (BudgetError, LookupError) as error:
+            if not self.is_worker:
+                raise pytest.UsageError(str(error)) from None
+            # What a worker raises is shown as a crash: the process that the user started says it instead.
+            self.config.workeroutput["querybudget_usage"] = str(error)  # type: ignore[attr-defined]
+            items[:] = []
+
+    def _check(self, items: list[pytest.Item]) -> None:
         names = self.budgets.marker_names
         patterns: dict[str, Budget] = {}
         for item in items:
             if not any(mark.name in names for mark in item.iter_markers()):
                 continue
             try:
-                budget = self.budgets.of_markers(mark for mark in item.iter_markers() if mark.name in names)
+                budget = self.budgets.of_item(item)
                 self._refuse_unmeasurable(item, budget)
             except BudgetError as error:
-                raise pytest.UsageError(f"{item.nodeid}: {error}") from None
+                raise BudgetError(f"{item.nodeid}: {error}") from None
             if any(each.options.patterns for each in budget.declarations.values()):
                 patterns[item.nodeid] = budget
-        try:
-            self.instruments.check_patterns(patterns)
-        except LookupError as error:
-            raise pytest.UsageError(str(error)) from None
+        self.instruments.check_patterns(patterns)
 
     def _refuse_unmeasurable(self, item: pytest.Item, budget: Budget) -> None:
-        if not isinstance(item, pytest.Function) and any(each.on_test for each in budget.declarations.values()):
-            raise BudgetError(f"a budget on a {type(item).__name__} cannot be measured: it is no test function")
+        declared = [name for name, each in budget.declarations.items() if each.on_test]
+        if declared and not isinstance(item, pytest.Function):
+            raise BudgetError(
+                f"{', '.join(declared)} on a {type(item).__name__} cannot be measured: "
+                "budgets are for test functions and methods"
+            )
 
     # While a test runs
 
@@ -105,32 +124,40 @@ class Run:
         """Record what fixtures send while they are set up."""
         self._begin(item)
         try:
-            return (yield)
-        finally:
+            result = yield
+        except BaseException:
             self._end_phase("setup")
+            raise
+        self._fail_on(self._end_phase("setup"))
+        return result
 
     def _begin(self, item: pytest.Item) -> None:
-        names = self.budgets.marker_names
+        self.current = None
+        mistake = ""
         try:
-            budget = self.budgets.of_markers(mark for mark in item.iter_markers() if mark.name in names)
+            budget = self.budgets.of_item(item)
         except BudgetError as error:
-            raise QueryBudgetError(str(error)) from None
+            budget, mistake = Budget(), str(error)
         recording = Recording(item.nodeid)
-        journal = self.instruments.begin(recording, own_code(getattr(item, "obj", None)))
-        self.current = Current(item, budget, recording, journal)
+        self.current = Current(item, budget, recording, marks=_mark_count(item), mistake=mistake)
+        self._safely(lambda: self.instruments.begin(recording, own_code(getattr(item, "obj", None))))
 
     def around_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Record what the test sends, and hold it to its budget when it has passed."""
-        self.instruments.open("call")
+        self._safely(self.instruments.begin_call)
         try:
-            with divided(item, self.instruments.open):
+            with divided(item, self._open):
                 result = yield
         except BaseException:
-            self.instruments.release()
+            self._safely(self.instruments.release)
             self._end_phase("call")
             raise
-        self.instruments.release()
-        self._fail_on(self._end_phase("call"))
+        self._safely(self.instruments.release)
+        verdicts = self._end_phase("call")
+        if self.current is not None:
+            self.current.completed = True
+        self._refuse_unmeasured()
+        self._fail_on(verdicts)
         return result
 
     def around_function(self) -> Generator[None, Any, Any]:
@@ -138,66 +165,93 @@ class Run:
         try:
             return (yield)
         finally:
-            self.instruments.release()
+            self._safely(self.instruments.release)
 
-    def around_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    def around_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:  # noqa: ARG002
         """Record what fixtures send while they are torn down, and finish the recording."""
-        self.instruments.open("teardown")
+        self._safely(self.instruments.begin_teardown)
         try:
             result = yield
         except BaseException:
             self._end_phase("teardown")
-            self.instruments.end()
+            self._safely(self.instruments.end)
             raise
         verdicts = self._end_phase("teardown")
-        self.instruments.end()
+        self._safely(self.instruments.end)
         self._fail_on(verdicts)
         return result
+
+    def _open(self, phase: str, label: str | None = None) -> None:
+        self._safely(lambda: self.instruments.open(phase, label))
+
+    def _safely(self, action: Callable[[], Any]) -> None:
+        """Do something of this plugin's own around a test; a fault in it is noted, and never reaches the test."""
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the test must end as it would without this plugin
+            self.note_fault(error)
+            if self.current is not None:
+                self.current.recording.problems.append(f"{type(error).__name__} inside pytest-querybudget")
 
     def _end_phase(self, phase: str) -> list[Verdict]:
         """Judge what belongs to a phase that has ended; return the new verdicts."""
         current = self.current
         if current is None:
             return []
-        try:
-            ends = {"setup": ("setup",), "call": ("call",), "teardown": ("teardown", "all")}[phase]
-            with self.instruments.paused():
-                verdicts, used = self.judge.judge(
-                    current.recording, current.budget, lambda options: options.phase in ends
-                )
-                current.verdicts += verdicts
-                current.used |= used
-        except Exception as error:  # noqa: BLE001 - the test must end as it would without this plugin
-            self.note_fault(error)
-            current.recording.problems.append(f"{type(error).__name__} while the budget was judged")
-            return []
-        return verdicts
+        before = len(current.verdicts)
+        self._safely(lambda: self._judge(current, _judged_after(phase, current.item)))
+        return current.verdicts[before:]
+
+    def _judge(self, current: Current, phases: tuple[str, ...]) -> None:
+        self._read_again(current)
+        with self.instruments.paused():
+            verdicts, used = self.judge.judge(current.recording, current.budget, lambda options: options.phase in phases)
+        # What a block has failed on already is not found a second time.
+        failed = {each.finding.identity for each in current.verdicts if each.failed}
+        current.verdicts += [each for each in verdicts if each.failed or each.finding.identity not in failed]
+        current.used |= used
+
+    def _read_again(self, current: Current) -> None:
+        """Read the markers anew where a fixture, or the test itself, has added one."""
+        marks = _mark_count(current.item)
+        if marks != current.marks:
+            current.marks = marks
+            try:
+                current.budget = self.budgets.of_item(current.item)
+            except BudgetError as error:
+                current.mistake = str(error)
 
     def _fail_on(self, verdicts: list[Verdict]) -> None:
         current = self.current
         if current is None or current.failed:
             return
-        self._refuse_unmeasured(current)
+        if current.mistake:
+            current.failed = True
+            raise BudgetFailure(current.mistake)
         failed = [each for each in verdicts if each.failed]
         if failed:
             current.failed = True
             text = self.text_of(current.recording, current.budget, verdicts)
             raise BudgetFailure(text, tuple(each.finding for each in failed))
 
-    def _refuse_unmeasured(self, current: Current) -> None:
+    def _refuse_unmeasured(self) -> None:
+        """Fail a test whose budget nobody could check."""
+        current = self.current
+        if current is None or current.failed:
+            return
         declared = [name for name, each in current.budget.declarations.items() if each.on_test]
-        if current.unmeasured or not declared:
+        if not declared:
             return
         reason = "; ".join(dict.fromkeys(current.recording.problems)) or self.instruments.why_blind(current.recording)
         if reason:
-            current.unmeasured = current.failed = True
+            current.failed = True
             raise BudgetFailure(f"the budget ({', '.join(declared)}) could not be measured: {reason}")
 
-    def note_part(self, report: Any) -> None:
-        """Begin a new window after each subtest."""
-        if self.current is not None and type(report).__name__ in ("SubTestReport", "SubtestReport"):
-            self.instruments.name_window(_part_name(report))
-            self.instruments.open("call")
+    def note_block(self, verdicts: list[Verdict], used: set[Permission]) -> None:
+        """Take over what a block of the test was judged to do."""
+        if self.current is not None:
+            self.current.verdicts += verdicts
+            self.current.used |= used
 
     # What is handed over
 
@@ -211,7 +265,8 @@ class Run:
             report.querybudget = self._entry(current)
         except Exception as error:  # noqa: BLE001 - the test's own report must arrive
             self.note_fault(error)
-            report.querybudget = {"test": to_plain(TestEntry(nodeid=item.nodeid, outcome="passed")), "problems": []}
+            entry = TestEntry(nodeid=item.nodeid, outcome="passed")
+            report.querybudget = {"test": to_plain(entry), "problems": [], "allowances": []}
         report.querybudget["problems"] += [to_plain(each) for each in self.problems]
         self.problems = []
 
@@ -228,18 +283,21 @@ class Run:
             findings=tuple(finding_entry(each) for each in current.verdicts),
         )
         problems = [
-            Problem(slug="stale-allowance", text=f"allow_queries({', '.join(each.rules)}) silences nothing", nodeid=recording.nodeid)
-            for each in current.budget.permissions
-            if each not in current.used
-        ]
-        problems += [
             Problem(slug="not-measured", text=each, nodeid=recording.nodeid) for each in dict.fromkeys(recording.problems)
         ]
-        return {"test": to_plain(entry), "problems": [to_plain(each) for each in problems]}
+        return {
+            "test": to_plain(entry),
+            "problems": [to_plain(each) for each in problems],
+            # A test that did not come to its end says nothing about what it might have silenced.
+            "allowances": [
+                to_plain(Chance(of=each.words, owner=each.owner, ended=_ended(each.until, self.judge.today), used=each in current.used))
+                for each in current.budget.permissions
+                if current.completed
+            ],
+        }
 
     def note_report(self, report: Any) -> None:
-        """Begin a new window after a part of a test; take over what a report brings, where the user waits for it."""
-        self.note_part(report)
+        """Take over what a report brings, where the user waits for it."""
         if not self.is_worker:
             self.collector.add(report)
 
@@ -247,23 +305,42 @@ class Run:
 
     def finish(self, session: pytest.Session) -> None:
         """Hand a worker's left-overs to the controller; write the reports in the process that the user started."""
-        problems = [*self.instruments.problems(), *self._stale_comments()]
+        problems = [*self.problems, *self.instruments.problems(), *self._wrong_comments()]
+        left = {
+            "problems": [to_plain(each) for each in problems],
+            "allowances": [to_plain(each) for each in self._comment_chances()],
+        }
         if self.is_worker:
-            self.config.workeroutput["querybudget"] = [to_plain(each) for each in problems]  # type: ignore[attr-defined]
+            self.config.workeroutput["querybudget"] = left  # type: ignore[attr-defined]
             return
-        self.collector.problems += problems
+        self.collector.add_left(left)
         if self.collector.finish(partial=bool(session.shouldstop)) and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
-    def _stale_comments(self) -> list[Problem]:
+    def _comment_chances(self) -> list[Chance]:
         return [
-            Problem(slug="stale-allowance", text=f"{each.path}:{each.line} allow[{', '.join(each.rules)}] silences nothing")
-            for each in self.comments.stale()
+            Chance(
+                of=f"allow[{', '.join(each.rules)}]",
+                owner=f"{each.path}:{each.line}",
+                ended=_ended(each.until, self.judge.today),
+                used=each in self.comments.used,
+            )
+            for each in self.comments.noted()
         ]
 
+    def _wrong_comments(self) -> list[Problem]:
+        texts = []
+        for each in self.comments.noted():
+            unknown = [rule for rule in each.rules if rule != "*" and rule not in self.budgets.rules]
+            texts += [f"{each.path}:{each.line} allow[{rule}] names no rule" for rule in unknown]
+            texts += [f"{each.path}:{each.line} {each.mistake}"] if each.mistake else []
+        return [Problem(slug="stale-allowance", text=text) for text in texts]
+
     def collect_worker(self, node: Any, error: object) -> None:
-        """Take over what a worker had left when it ended, or that it was lost."""
+        """Take over what a worker had left when it ended, or that it was lost. Raises `pytest.UsageError`."""
         output = getattr(node, "workeroutput", {})
+        if "querybudget_usage" in output:
+            raise pytest.UsageError(output["querybudget_usage"])
         self.collector.add_worker(node.gateway.id, output.get("querybudget"), error)
 
     def print_summary(self, terminal: Any) -> None:
@@ -312,11 +389,23 @@ class BudgetFixture:
         budget = run.budgets.of_keywords(rules) if rules else Budget()
         outer = run.current.budget.permissions if run.current else ()
         capture = run.instruments.need_capture()
-        return Block(capture, Budget(declarations=budget.declarations, permissions=outer), run.judge, run.text_of)
+        surroundings = Surroundings(open=lambda: capture, why_blind=run.instruments.why_blind, note=run.note_block)
+        return Block(Budget(declarations=budget.declarations, permissions=outer), run.judge, run.text_of, surroundings)
 
 
-def _part_name(report: Any) -> str:
-    context = report.context
-    words = [str(context.msg)] if getattr(context, "msg", None) else []
-    words += [f"{key}={value!r}" for key, value in dict(getattr(context, "kwargs", {})).items()]
-    return "subtest " + (", ".join(words) or "without a name")
+def _mark_count(item: pytest.Item) -> int:
+    return sum(len(node.own_markers) for node in item.listchain())
+
+
+def _judged_after(phase: str, item: pytest.Item) -> tuple[str, ...]:
+    """Return the phases that are complete when one has ended: `setUp` of a `unittest.TestCase` runs in the call."""
+    in_call = isinstance(getattr(item, "instance", None), TestCase)
+    if phase == "setup":
+        return () if in_call else ("setup",)
+    if phase == "call":
+        return ("setup", "call") if in_call else ("call",)
+    return ("teardown", "all")
+
+
+def _ended(until: dt.date | None, today: dt.date) -> str | None:
+    return until.isoformat() if until is not None and until < today else None

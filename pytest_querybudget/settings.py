@@ -47,7 +47,7 @@ class Settings:
     lock_strict: bool = False
     write_markers: bool = False
     dry_run: bool = False
-    defaults: Mapping[str, str] = field(default_factory=dict)
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
 
 def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
@@ -92,7 +92,8 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
     Raises `ValueError` that names the option, what it got and what it takes.
     """
     rules = tuple(rules)
-    _refuse_unknown(config, rules)
+    given = _given(config)
+    _refuse_unknown(given, rules)
     option = config.getoption
     mode = option("querybudget") or config.getini("querybudget_mode") or "report"
     if mode not in MODES:
@@ -106,7 +107,7 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
         rootdir=config.rootpath,
         source=tuple(config.getini("querybudget_source")),
         show_parameters=config.getini("querybudget_show_parameters"),
-        top=_top(config),
+        top=_top(config, given),
         reports=reports,
         explain=option("querybudget_explain"),
         audit=option("querybudget_audit"),
@@ -116,7 +117,7 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
         lock_strict=config.getini("querybudget_lock_strict"),
         write_markers=option("querybudget_write_markers"),
         dry_run=option("querybudget_dry_run"),
-        defaults={rule: value for rule in rules if (value := str(config.getini(PREFIX + rule)).strip())},
+        defaults={rule: value for rule in rules if (value := _ini_value(config, given, PREFIX + rule)) != ""},
     )
 
 
@@ -126,20 +127,37 @@ def _lock_path(config: pytest.Config, given: str) -> Path | None:
     return config.rootpath / "querybudget.lock" if config.getoption("querybudget_update") else None
 
 
-def _top(config: pytest.Config) -> int:
-    given = config.getoption("querybudget_top")
-    text = str(given if given is not None else config.getini("querybudget_top"))
-    if not text.isdigit():
+def _top(config: pytest.Config, given: Mapping[str, Any]) -> int:
+    option = config.getoption("querybudget_top")
+    text = str(option if option is not None else _ini_value(config, given, "querybudget_top"))
+    if not (text.isascii() and text.isdigit()):
         raise ValueError(f"--querybudget-top got {text!r}, but takes a whole number from 0")
     return int(text)
 
 
-def _refuse_unknown(config: pytest.Config, rules: tuple[str, ...]) -> None:
-    known = [name for name, *_ in INI] + [PREFIX + rule for rule in rules]
+def _given(config: pytest.Config) -> dict[str, Any]:
+    """Return what the ini file and `-o` set, as it stands there."""
     with warnings.catch_warnings():
-        # Deprecated, and the only way to see an option that nobody declared.
+        # Deprecated, and the only way to see an option that nobody declared, or what TOML's own types say.
         warnings.simplefilter("ignore")
-        given = list(config.inicfg)
+        given: dict[str, Any] = dict(config.inicfg)
+    for each in config.getoption("override_ini") or ():
+        name, _, value = each.partition("=")
+        given[name.strip()] = value
+    return given
+
+
+def _ini_value(config: pytest.Config, given: Mapping[str, Any], name: str) -> Any:
+    """Return an option as text, or as the number, truth value, list or table that a TOML file has there.
+
+    pytest's own reading of `[tool.pytest]` would refuse all of them but text.
+    """
+    value = given.get(name)
+    return config.getini(name).strip() if value is None or isinstance(value, str) else value
+
+
+def _refuse_unknown(given: Iterable[str], rules: tuple[str, ...]) -> None:
+    known = [name for name, *_ in INI] + [PREFIX + rule for rule in rules]
     for key in given:
         if key.startswith(PREFIX) and key not in known:
             near = difflib.get_close_matches(key, known, n=1)

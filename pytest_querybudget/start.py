@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from pytest_querybudget.budgets import ALLOW, GROUP, BudgetError
+from pytest_querybudget.errors import QueryBudgetError
 from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.rules.registry import RULES
 from pytest_querybudget.settings import read_settings
@@ -34,6 +35,32 @@ def start(config: pytest.Config) -> None:
     if _runs_tests(config):
         run.instruments.install()
         config.add_cleanup(run.instruments.remove)
+
+
+def budget_fixture(config: pytest.Config) -> Any:
+    """Return what the fixture `query_budget` is: a stand-in that checks nothing where the plugin is switched off."""
+    run = config.stash.get(RUN, None)
+    return run.fixture() if run is not None else SwitchedOff()
+
+
+class SwitchedOff:
+    """The fixture under `--querybudget=off`: blocks run unchecked, and whoever asks what was sent gets an error."""
+
+    def __call__(self, **_rules: Any) -> SwitchedOff:
+        """Return a context manager that does nothing."""
+        return self
+
+    def __enter__(self) -> SwitchedOff:
+        """Begin nothing."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """Check nothing."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise QueryBudgetError(f"query_budget.{name} is not known: --querybudget=off records nothing")
 
 
 def _runs_tests(config: pytest.Config) -> bool:

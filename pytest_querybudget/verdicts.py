@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pytest_querybudget.budgets import Budget, Declaration, Permission
 from pytest_querybudget.findings.allowances import Allowed, SourceComments, matches
@@ -20,6 +20,7 @@ class Verdict:
     finding: Finding
     failed: bool
     allowed: Allowed | None = None
+    phase: str = "call"
 
 
 @dataclass(slots=True)
@@ -30,6 +31,11 @@ class Judge:
     strict: bool
     comments: SourceComments
     today: dt.date
+    found: Mapping[str, Options] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Prepare the rules that apply without being declared."""
+        self.found = {each.name: each.parse((), {}) for each in self.rules if each.default}
 
     def judge(
         self, recording: Recording, budget: Budget, only: Callable[[Options], bool] = lambda _: True
@@ -49,9 +55,8 @@ class Judge:
                 if permission is not None:
                     used.add(permission)
                     allowed = Allowed(reason=permission.reason, source="marker", until=permission.until)
-                verdicts.append(
-                    Verdict(finding=finding, failed=allowed is None and self._fails(finding, declaration), allowed=allowed)
-                )
+                fails = allowed is None and self._fails(finding, declaration)
+                verdicts.append(Verdict(finding=finding, failed=fails, allowed=allowed, phase=options.phase))
         return verdicts, used
 
     def _applicable(self, budget: Budget) -> Iterable[tuple[Rule, Options, Declaration | None]]:
@@ -59,8 +64,8 @@ class Judge:
             declaration = budget.declarations.get(rule.name)
             if declaration is not None:
                 yield rule, declaration.options, declaration
-            elif rule.default:
-                yield rule, rule.parse((), {}), None
+            elif rule.name in self.found:
+                yield rule, self.found[rule.name], None
 
     def _fails(self, finding: Finding, declaration: Declaration | None) -> bool:
         if declaration is None:

@@ -6,7 +6,7 @@ import functools
 import inspect
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import CodeType
 from typing import Any
 from unittest import TestCase
@@ -35,30 +35,76 @@ def _nested(code: CodeType) -> Iterator[CodeType]:
 def divided(item: Any, open_window: Open) -> Iterator[None]:
     """Open a window for each part of a test while it runs, and put the test back as it was.
 
-    `unittest` runs `setUp` and `tearDown` inside of the call, Hypothesis runs the function once for each example.
+    `unittest` runs `setUp` and `tearDown` inside of the call, Hypothesis runs the function once for each example,
+    and a subtest is a block of the function.
     """
     function = getattr(item, "obj", None)
     handle = getattr(function, "hypothesis", None)
-    if handle is not None and hasattr(handle, "inner_test"):
-        inner = handle.inner_test
-        handle.inner_test = _numbered(inner, open_window)
-        try:
-            yield
-        finally:
-            handle.inner_test = inner
-    elif isinstance(getattr(item, "instance", None), TestCase) and callable(function):
-        open_window("setup")
-        instance, name = item.instance, item.name
-        item.obj = _between_fixtures(function, open_window)
-        # pytest hands `obj` to the test case itself only when it is no coroutine function.
-        setattr(instance, name, item.obj)
-        try:
-            yield
-        finally:
-            item.obj = function
-            instance.__dict__.pop(name, None)
-    else:
+    instance = getattr(item, "instance", None)
+    subtests = getattr(item, "funcargs", {}).get("subtests")
+    with ExitStack() as stack:
+        if hasattr(handle, "inner_test"):
+            stack.enter_context(_replaced(handle, "inner_test", _numbered(handle.inner_test, open_window)))
+        if isinstance(instance, TestCase) and callable(function):
+            open_window("setup")
+            stack.enter_context(_replaced(item, "obj", _between_fixtures(function, open_window)))
+            stack.enter_context(_replaced(instance, "subTest", _parted(instance.subTest, open_window)))
+        if hasattr(subtests, "test"):
+            stack.enter_context(_replaced(subtests, "test", _parted(subtests.test, open_window)))
         yield
+
+
+@contextmanager
+def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
+    """Put a value in the place of an attribute for a while; an object that takes none stays as it is."""
+    before = getattr(holder, name)
+    inherited = name not in getattr(holder, "__dict__", {}) and not isinstance(getattr(type(holder), name, None), property)
+    try:
+        setattr(holder, name, value)
+    except AttributeError:
+        yield
+        return
+    try:
+        yield
+    finally:
+        if inherited:
+            delattr(holder, name)
+        else:
+            setattr(holder, name, before)
+
+
+class Part:
+    """A subtest with a window of its own. No frame of it shows in the traceback of what fails inside."""
+
+    def __init__(self, inner: Any, label: str, open_window: Open) -> None:
+        self.inner = inner
+        self.label = label
+        self.open_window = open_window
+
+    def __enter__(self) -> Any:
+        """Open the window, and begin the subtest."""
+        self.open_window("call", self.label)
+        return self.inner.__enter__()
+
+    def __exit__(self, *error: Any) -> Any:
+        """End the subtest; what follows is the test's own again."""
+        __tracebackhide__ = True
+        try:
+            return self.inner.__exit__(*error)
+        finally:
+            self.open_window("call")
+
+
+def _parted(begin: Callable[..., Any], open_window: Open) -> Callable[..., Part]:
+    numbers = itertools.count(1)
+
+    @functools.wraps(begin)
+    def part(*arguments: Any, **keywords: Any) -> Part:
+        words = [str(each) for each in arguments] + [f"{key}={value!r}" for key, value in keywords.items()]
+        label = "subtest " + (", ".join(words)[:80] or str(next(numbers)))
+        return Part(begin(*arguments, **keywords), label, open_window)
+
+    return part
 
 
 def _numbered(function: Callable[..., Any], open_window: Open) -> Callable[..., Any]:

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import difflib
 import gc
+import sys
 from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
 from sqlalchemy import MetaData
+
+
+def engine_exists() -> bool:
+    """Return whether there is a SQLAlchemy engine in the process."""
+    base = sys.modules.get("sqlalchemy.engine.base")
+    return base is not None and any(issubclass(type(each), base.Engine) for each in gc.get_objects())
 
 
 def known_columns() -> list[str]:

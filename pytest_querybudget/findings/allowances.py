@@ -30,17 +30,18 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Comment:
-    """An `# querybudget: allow[...]` comment: the rules it names, and where it stands."""
+    """A `# querybudget: allow[...]` comment: the rules it names, where it stands, and what is wrong with it."""
 
     rules: tuple[str, ...]
     reason: str
     until: dt.date | None
     path: str
     line: int
+    mistake: str = ""
 
     def covers(self, rule: str) -> bool:
         """Whether it names a rule."""
-        return rule in self.rules or "*" in self.rules
+        return not self.mistake and (rule in self.rules or "*" in self.rules)
 
 
 @dataclass(slots=True)
@@ -55,7 +56,7 @@ class SourceComments:
     used: set[Comment] = field(default_factory=set)
     seen: set[Comment] = field(default_factory=set)
     files: dict[str, dict[int, Comment]] = field(default_factory=dict)
-    functions: dict[str, list[tuple[int, int, int]]] = field(default_factory=dict)
+    spans: dict[str, list[Span]] = field(default_factory=dict)
 
     def find(self, finding: Finding) -> Allowed | None:
         """Return the comment that silences a finding: on one of the lines of its chain, or on a `def` around its line."""
@@ -72,9 +73,9 @@ class SourceComments:
         if place is not None:
             self.seen.update(self.around((place,)))
 
-    def stale(self) -> list[Comment]:
-        """Return the comments whose lines sent something, and that silenced nothing."""
-        return sorted(self.seen - self.used, key=lambda each: (each.path, each.line))
+    def noted(self) -> list[Comment]:
+        """Return the comments that had their chance, because their lines sent something."""
+        return sorted(self.seen | self.used, key=lambda each: (each.path, each.line))
 
     def around(self, places: Iterable[Place]) -> list[Comment]:
         """Return the comments on these lines, and on the `def` of the first one."""
@@ -83,9 +84,7 @@ class SourceComments:
             comments = self._comments(place.path)
             if not comments:
                 continue
-            lines = [place.line]
-            if index == 0:
-                lines += self._definition(place)
+            lines = [place.line] if index else self._covering(place)
             found += [comments[line] for line in lines if line in comments]
         return found
 
@@ -95,39 +94,65 @@ class SourceComments:
             known = self.files[path] = {}
             for number, text in enumerate(self._lines(path), 1):
                 if "querybudget" in text and (match := _COMMENT.search(text)):
-                    rules = tuple(each.strip() for each in match.group(1).split(",") if each.strip())
-                    until = _UNTIL.search(match.group(2))
-                    known[number] = Comment(
-                        rules, match.group(2).strip(), dt.date.fromisoformat(until.group(1)) if until else None, path, number
-                    )
+                    known[number] = _comment(match, path, number)
         return known
 
     def _lines(self, path: str) -> list[str]:
         return linecache.getlines(os.path.join(self.root, path))
 
-    def _definition(self, place: Place) -> list[int]:
-        """Return the lines of the `def` (from its name to the end of its signature) of the innermost function."""
-        spans = self.functions.get(place.path)
+    def _covering(self, place: Place) -> list[int]:
+        """Return the lines of the statement around a line, and of the `def` of the innermost function around it."""
+        spans = self.spans.get(place.path)
         if spans is None:
-            spans = self.functions[place.path] = _spans("".join(self._lines(place.path)))
-        inside = [each for each in spans if each[0] <= place.line <= each[2]]
-        if not inside:
-            return []
-        start, body, _ = max(inside)
-        return list(range(start, body))
+            spans = self.spans[place.path] = _spans("".join(self._lines(place.path)))
+        lines = [place.line]
+        for kind in ("statement", "function"):
+            inside = [each for each in spans if each.kind == kind and each.start <= place.line <= each.end]
+            if inside:
+                nearest = max(inside, key=lambda each: (each.start, -each.end))
+                lines += range(nearest.start, nearest.head + 1)
+        return list(dict.fromkeys(lines))
 
 
-def _spans(text: str) -> list[tuple[int, int, int]]:
-    """Return first line, first line of the body, and last line of each function in a source text."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The lines of a function or of a statement without a body; a comment counts on `start` to `head`."""
+
+    kind: str
+    start: int
+    head: int
+    end: int
+
+
+def _spans(text: str) -> list[Span]:
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError):
         return []
-    return [
-        (node.lineno, node.body[0].lineno, node.end_lineno or node.lineno)
-        for node in ast.walk(tree)
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
+    spans = []
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            start = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            # A body on the line of its `def` leaves that line to both.
+            head = max(node.lineno, node.body[0].lineno - 1)
+            spans.append(Span("function", start, head, node.end_lineno or node.lineno))
+        elif isinstance(node, ast.stmt) and not hasattr(node, "body"):
+            end = node.end_lineno or node.lineno
+            spans.append(Span("statement", node.lineno, end, end))
+    return spans
+
+
+def _comment(match: re.Match[str], path: str, number: int) -> Comment:
+    rules = tuple(each.strip() for each in match.group(1).split(",") if each.strip())
+    reason = match.group(2).strip()
+    given = _UNTIL.search(reason)
+    until, mistake = None, ""
+    if given is not None:
+        try:
+            until = dt.date.fromisoformat(given.group(1))
+        except ValueError:
+            mistake = f"{given.group(1)} is no date"
+    return Comment(rules, reason, until, path, number, mistake)
 
 
 def matches(finding: Finding, pattern: str) -> bool:

@@ -22,13 +22,14 @@ def explain(recording: Recording, budget: Any, verdicts: Sequence[Any]) -> str:
     """Return the whole text, at most 80 columns wide where words allow it."""
     failed = [each.finding for each in verdicts if each.failed]
     others = [each.finding for each in verdicts if not each.failed and each.allowed is None]
-    lines: list[str] = [f"query budget exceeded: {_headline(failed)}", ""]
+    lines: list[str] = [*_headline(failed), ""]
     for each in failed[:MOST_FINDINGS]:
-        lines += [*finding_lines(each), ""]
+        told = list(finding_lines(each, said=len(failed) == 1))
+        lines += [*told, ""] if told else []
     lines += _more(len(failed), MOST_FINDINGS, "finding")
     ceilings = [each for each in failed if hasattr(each, "limit")]
     if ceilings:
-        lines += [*statement_lines(recording, failed), ""]
+        lines += [*statement_lines(recording, ceilings), ""]
         if others:
             lines.append("What explains it:")
             for each in others[:MOST_FINDINGS]:
@@ -38,18 +39,25 @@ def explain(recording: Recording, budget: Any, verdicts: Sequence[Any]) -> str:
     return "\n".join(lines)
 
 
-def _headline(failed: Sequence[Finding]) -> str:
-    names = list(dict.fromkeys(each.rule for each in failed))
-    return ", ".join(names)
+def _headline(failed: Sequence[Finding]) -> Iterator[str]:
+    """Yield the first line, all that short listings show: expected and got, or the names of the rules."""
+    if len(failed) == 1:
+        yield from _wrapped("", f"query budget exceeded: {failed[0].rule}: {failed[0].message}", "")
+    else:
+        yield f"query budget exceeded: {', '.join(dict.fromkeys(each.rule for each in failed))}"
 
 
 def _more(number: int, shown: int, noun: str) -> list[str]:
     return [f"... and {plural(number - shown, f'more {noun}')}", ""] if number > shown else []
 
 
-def finding_lines(finding: Finding, indent: str = "") -> Iterator[str]:
-    """Yield one finding: the message, the access, the query that brought the rows in, the cure, the statement."""
-    yield from _wrapped(f"{finding.rule}: ", finding.message, indent)
+def finding_lines(finding: Finding, indent: str = "", *, said: bool = False) -> Iterator[str]:
+    """Yield one finding: the message, the access, the query that brought the rows in, the cure, the statement.
+
+    `said` leaves out the message, where it has been said already.
+    """
+    if not said:
+        yield from _wrapped(f"{finding.rule}: ", finding.message, indent)
     inner = indent + "  "
     if hasattr(finding, "limit"):
         if finding.fix:
@@ -77,10 +85,11 @@ def callers(chain: Sequence[Place]) -> list[Place]:
 
 
 def statement_lines(recording: Recording, failed: Iterable[Finding]) -> Iterator[str]:
-    """Yield what was sent, collapsed by shape and place, worst first."""
-    phases = {"call"}
+    """Yield what was sent in the phases that ceilings looked at, collapsed by shape and place, worst first."""
+    phases = {getattr(each, "phase", "call") for each in failed}
+    looked_at = () if "all" in phases else phases
     statements = sorted(
-        (each for each in recording.statements(*phases) if each.shape.kind != "transaction"),
+        (each for each in recording.statements(*looked_at) if each.shape.kind != "transaction"),
         key=lambda each: (-each.count, -each.time),
     )
     total = sum(each.count for each in statements)
@@ -106,7 +115,7 @@ def _wrapped(label: str, text: str, indent: str) -> Iterator[str]:
         printable(text),
         WIDTH,
         initial_indent=indent + label,
-        subsequent_indent=indent + " " * (len(label) if len(label) < 10 else 4),  # noqa: PLR2004
+        subsequent_indent=indent + " " * (len(label) if len(label) < 10 else 4),
         break_long_words=False,
         break_on_hyphens=False,
     )

@@ -13,6 +13,11 @@ from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
 
 
+# Limits above these could never fail: no test sends a billion statements, or takes a day.
+MOST_COUNT = 1_000_000_000
+MOST_SECONDS = 86_400
+
+
 class OptionError(ValueError):
     """An option of a rule that is not what the rule takes; the text says what was given and what is allowed."""
 
@@ -84,27 +89,24 @@ def unknown_keywords(rule: Rule, keywords: Mapping[str, Any], allowed: Sequence[
 
 
 def count_option(rule: Rule, name: str, value: Any) -> int:
-    """Return a number of things; raise `OptionError` unless it is a whole number from 0."""
-    if isinstance(value, str) and value.strip().lstrip("+-").isdigit():
-        value = int(value)
+    """Return a number of things; raise `OptionError` unless it is a whole number from 0 that something could reach."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise OptionError(f"{rule.name} got {_named(name, value)}, but takes a whole number")
     if value < 0:
         raise OptionError(f"{rule.name} got {_named(name, value)}, but a limit cannot be negative")
+    if value > MOST_COUNT:
+        raise OptionError(f"{rule.name} got {_named(name, value)}, which no test reaches: it takes at most {MOST_COUNT:,}")
     return value
 
 
-def number_option(rule: Rule, name: str, value: Any, unit: str = "") -> float:
-    """Return a number; raise `OptionError` unless it is finite and not negative."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            pass
+def number_option(rule: Rule, name: str, value: Any, unit: str = "", most: float = math.inf) -> float:
+    """Return a number; raise `OptionError` unless it is finite, not negative and not above `most`."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise OptionError(f"{rule.name} got {_named(name, value)}, but takes a number{unit}")
     if not math.isfinite(value) or value < 0:
         raise OptionError(f"{rule.name} got {_named(name, value)}, but takes a finite number{unit} from 0")
+    if value > most:
+        raise OptionError(f"{rule.name} got {_named(name, value)}, which no test reaches: it takes at most {most:g}{unit}")
     return value
 
 

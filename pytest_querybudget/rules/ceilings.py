@@ -15,7 +15,7 @@ PHASES = ("call", "setup", "teardown", "all")
 class Exceeded(Finding):
     """A figure above (or, where it must be exact, below) its limit.
 
-    `unit` is what is counted, `figure` the rule's own name for it; `window` is the subtest, example or request.
+    `unit` is what is counted, `window` the subtest, example or request, `phase` when it was counted.
     """
 
     limit: float
@@ -24,6 +24,7 @@ class Exceeded(Finding):
     window: str | None = None
     exact: bool = False
     advice: str | None = None
+    phase: str = "call"
 
     @property
     def message(self) -> str:
@@ -48,10 +49,20 @@ def counted(statements: Iterable[Statement]) -> list[Statement]:
 
 
 def windows_of(recording: Recording, phase: str) -> list[tuple[str | None, list[Statement]]]:
-    """Return what is measured by itself: each window of a phase, or everything together for `all`."""
+    """Return what is measured by itself: each named part of a phase and the rest of it, or everything together for `all`.
+
+    What was sent outside of the parts is one figure, and none where nothing was sent there.
+    """
     if phase == "all":
         return [(None, counted(recording.statements()))]
-    return [(each.label, counted(each)) for each in recording.select(phase)]
+    parts: list[tuple[str | None, list[Statement]]] = []
+    rest: list[Statement] = []
+    for each in recording.select(phase):
+        if each.label is None:
+            rest += counted(each)
+        else:
+            parts.append((each.label, counted(each)))
+    return [(None, rest), *parts] if rest or not parts else parts
 
 
 def worst(statements: Iterable[Statement]) -> Statement | None:

@@ -61,8 +61,9 @@ class MaxQueries(Rule):
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
         """Take a limit, limits by kind, or both."""
         unknown_keywords(self, keywords, ("n", *KINDS, "exact", "phase"))
-        if len(arguments) > 1:
-            raise OptionError(f"{self.name} got {len(arguments)} limits; it takes {self.takes}")
+        limits = len(arguments) + ("n" in keywords)
+        if limits > 1:
+            raise OptionError(f"{self.name} got {limits} limits; it takes {self.takes}")
         total = arguments[0] if arguments else keywords.get("n")
         by_kind = {kind: count_option(self, kind, keywords[kind]) for kind in KINDS if kind in keywords}
         if total is None and not by_kind:
@@ -104,6 +105,7 @@ class MaxQueries(Rule):
                     unit=_unit(kind, limit, options.phase),
                     window=label,
                     exact=options.exact,
+                    phase=options.phase,
                 )
 
     @staticmethod

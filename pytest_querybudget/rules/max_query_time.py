@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pytest_querybudget.recording.model import Statement
-from pytest_querybudget.rules.base import number_option
+from pytest_querybudget.rules.base import MOST_SECONDS, number_option
 from pytest_querybudget.rules.ceilings import Exceeded
 from pytest_querybudget.rules.figures import Ceiling
 
@@ -58,7 +58,7 @@ class MaxQueryTime(Ceiling):
 
     def read_limit(self, value: Any) -> float:
         """Return seconds."""
-        return number_option(self, "n", value, " of seconds")
+        return number_option(self, "n", value, " of seconds", MOST_SECONDS)
 
     def figure(self, statements: Sequence[Statement]) -> tuple[float, Statement | None]:
         """Return the time of the slowest execution, in seconds."""
