@@ -74,7 +74,7 @@ class Worker:
     ready: dict[str, Any] | None = None
     received: bytes = b""
 
-    def __enter__(self) -> Worker:
+    def __enter__(self) -> Worker:  # noqa: PYI034 - Self is of Python 3.11
         self.ready = self._read()
         return self
 

@@ -64,7 +64,7 @@ def _failure(what: str) -> str:
     test, *options = what.split(" ")
     command = [sys.executable, "-m", "pytest", "--show-wasteful", "--color=no", "-p", "no:cacheprovider"]
     environment = {**os.environ, "COLUMNS": "80"}
-    run = subprocess.run(  # noqa: S603
+    run = subprocess.run(
         [*command, *options, test], cwd=EXAMPLE, env=environment, capture_output=True, text=True, check=False
     )
     found = REPORT.search(run.stdout)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from shop import Base, fill
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
-
-from shop import Base, fill
 
 BROKEN_BUDGET = (AssertionError, pytest.fail.Exception)
 

@@ -6,10 +6,9 @@ import random
 from collections.abc import Callable, Sequence
 
 import pytest
+from shop import Customer, Order
 from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
-
-from shop import Customer, Order
 
 pytestmark = pytest.mark.no_antipatterns
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from shop import Order
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
-
-from shop import Order
 
 
 def wasteful(session: Session, orders: list[int]) -> None:

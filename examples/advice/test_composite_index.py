@@ -6,10 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 import pytest
+from shop import Order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-
-from shop import Order
 
 Newest = Callable[[Session, int], Sequence[date]]
 

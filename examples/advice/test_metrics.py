@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from shop import Order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-
-from shop import Order
 
 KEYS = [1, 2, 3]
 

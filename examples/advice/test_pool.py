@@ -6,10 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from shop import Base, Customer, Order, fill
 from sqlalchemy import Engine, create_engine, func, select
 from sqlalchemy.orm import Session
-
-from shop import Base, Customer, Order, fill
 
 
 @pytest.fixture

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from shop import Order
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
-
-from shop import Order
 
 
 def wasteful(session: Session) -> None:

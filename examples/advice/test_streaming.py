@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from shop import ORDERS, Order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-
-from shop import ORDERS, Order
 
 BATCH = 250
 

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from datetime import date
 
 import pytest
+from shop import DailyTotal, Order
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
-
-from shop import DailyTotal, Order
 
 Figures = list[tuple[date, int]]
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import pytest
+from shop import Order
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-
-from shop import Order
 
 PAGE = 20
 

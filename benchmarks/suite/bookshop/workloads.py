@@ -104,7 +104,7 @@ def distinct_texts(world: World, number: int) -> None:
     first = number * 100
     with world.memory.connect() as connection:
         for key in range(first, first + 100):
-            connection.execute(text(f"SELECT id, name FROM author WHERE id = {key}")).all()  # noqa: S608
+            connection.execute(text(f"SELECT id, name FROM author WHERE id = {key}")).all()
 
 
 def in_lists(world: World, _number: int) -> None:

@@ -8,7 +8,6 @@ from types import ModuleType
 
 import httpx
 import pytest
-
 from journeys.db import Database
 from versions import VERSIONS, create_template, open_client, open_copy
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-
 from versions import VERSIONS, open_client, open_copy
 
 

@@ -6,7 +6,6 @@ from types import ModuleType
 
 import httpx
 import pytest
-
 from journeys.db import Database
 
 pytestmark = [pytest.mark.no_n_plus_one, pytest.mark.no_repeated_queries, pytest.mark.no_write_loops]

@@ -8,7 +8,6 @@ from typing import Any
 
 import httpx
 import pytest
-
 from versions import VERSIONS, open_client, open_copy
 
 REQUESTS: tuple[tuple[str, str, Any], ...] = (

@@ -8,13 +8,12 @@ from pathlib import Path
 from types import ModuleType
 
 import httpx
-from sqlalchemy import create_engine
-from sqlalchemy.orm import Session
-
 from journeys import mended, wasteful
 from journeys.api import create_app
 from journeys.db import Database, open_database
 from seed import seed
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
 VERSIONS = {"wasteful": wasteful, "mended": mended}
 
