@@ -64,4 +64,4 @@ class Finding:
         """
         subject = self.relationship or ",".join(sorted(self.tables)) or self.sql
         place = f"{self.location.path}::{self.location.function}" if self.location else ""
-        return hashlib.blake2b("\0".join((self.rule, subject, place)).encode(errors="replace"), digest_size=8).hexdigest()
+        return hashlib.blake2b(f"{self.rule}\0{subject}\0{place}".encode(errors="replace"), digest_size=8).hexdigest()

@@ -1,4 +1,4 @@
-"""Advice is tried before it is given: the planner is asked again with the new indexes; what it does not use is not said.
+"""Advice is tried before it is given: the planner is asked again with it; what it does not use is not said.
 
 Often one index is not enough (a join that is turned around filters the other table), so what is bad in the new plan is
 advised on as well, and all is tried together.

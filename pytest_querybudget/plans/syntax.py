@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
-from typing import Union
+from typing import TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """An operator, in capitals: AND, OR, NOT, =, <, IN, NOT IN, LIKE, BETWEEN, IS NULL, IS NOT NULL, ->>, ||, CASE ..."""
+    """An operator, in capitals: AND, OR, NOT, =, <, IN, NOT IN, LIKE, BETWEEN, IS NULL, IS NOT NULL, ->>, CASE ..."""
 
     operator: str
     operands: tuple[Expression, ...]
@@ -87,7 +87,7 @@ class Unknown:
     text: str
 
 
-Expression = Union[Column, Constant, Parameter, Call, Operation, Cast, Collated, Nested, Star, Unknown]
+Expression: TypeAlias = Column | Constant | Parameter | Call | Operation | Cast | Collated | Nested | Star | Unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,6 @@ __all__ = ["Bind", "Shape", "from_compiled", "from_text", "literals", "normalise
 
 def from_compiled(compiled: Any) -> Shape:
     """Tell what a compiled statement is; see `compiled.from_compiled`. Only this call imports SQLAlchemy."""
-    from pytest_querybudget.statements import compiled as room  # noqa: PLC0415 - reports import this room without it
+    from pytest_querybudget.statements import compiled as room
 
     return room.from_compiled(compiled)

@@ -97,7 +97,7 @@ class Parser:
         elif word == "FROM" and self._text(index - 3).lower() == "extract":
             frame.left.clear()
 
-    def _clause(self, frame: Frame, index: int, word: str) -> None:  # noqa: C901, PLR0912 - one branch a clause, flat
+    def _clause(self, frame: Frame, index: int, word: str) -> None:  # noqa: C901, PLR0912, PLR0915 - one branch a clause, flat
         query = frame.query
         before = self._word(index - 1)
         if word == "FROM":
@@ -488,9 +488,9 @@ class Parser:
         role, following = ROLES[text], self._text(index + 1).upper()
         if role == "equal" and following in ("ANY", "SOME"):
             role = "in"
-        elif text == "IS" and (following == "DISTINCT" or (following == "NOT" and self._word(index + 2) != "DISTINCT")):
-            role = "other"
-        elif frame.negated and role == "equal":
+        elif (
+            text == "IS" and (following == "DISTINCT" or (following == "NOT" and self._word(index + 2) != "DISTINCT"))
+        ) or (frame.negated and role == "equal"):
             role = "other"
         frame.operator, frame.role = text, role
 

@@ -13,7 +13,19 @@ from pytest_querybudget.statements.scopes import unquote
 from pytest_querybudget.statements.words import FIRST_WORDS, HARMLESS
 
 _STARTED = frozenset(
-    "TRAN TRANSACTION WORK DEFERRED IMMEDIATE EXCLUSIVE CONCURRENT ISOLATION READ NOT DEFERRABLE".split()
+    [
+        "TRAN",
+        "TRANSACTION",
+        "WORK",
+        "DEFERRED",
+        "IMMEDIATE",
+        "EXCLUSIVE",
+        "CONCURRENT",
+        "ISOLATION",
+        "READ",
+        "NOT",
+        "DEFERRABLE",
+    ]
 )
 _PARSED = frozenset(("select", "insert", "update", "delete"))
 # Words between CREATE, ALTER, DROP or TRUNCATE and the name of a table.
