@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class QueryBudgetExceeded(AssertionError):
+class QueryBudgetExceeded(AssertionError):  # noqa: N818 - the name is public
     """A block or a test did more in the database than its budget allows.
 
     `findings` are what was found, the text is what a person reads.

@@ -47,8 +47,13 @@ def summary(report: Report, *, width: int, top: int, quiet: bool, wrote: Iterabl
 
 def _totals(report: Report) -> str:
     totals = report.totals
-    kinds = ", ".join(f"{number:,} {kind}" for kind, number in sorted(totals.by_kind.items(), key=lambda one: -one[1]) if kind != "transaction")
-    return f"{plural(totals.queries, 'query')} in {plural(totals.tests, 'test')}, {duration(totals.db_time)} in the database ({kinds})"
+    kinds = ", ".join(
+        f"{number:,} {kind}"
+        for kind, number in sorted(totals.by_kind.items(), key=lambda one: -one[1])
+        if kind != "transaction"
+    )
+    counted = f"{plural(totals.queries, 'query')} in {plural(totals.tests, 'test')}"
+    return f"{counted}, {duration(totals.db_time)} in the database ({kinds})"
 
 
 def _most(report: Report, top: int, width: int) -> Iterator[Line]:
@@ -89,7 +94,10 @@ def _finding(seen: _Seen, width: int) -> Iterator[Line]:
     tests = plural(len(seen.tests), "test")
     mark = "F" if seen.failed else "-"
     markup = {"red": True} if seen.failed else {"yellow": True}
-    yield _cut(f"{mark} {entry.rule} {printable(subject)} x{seen.count:,} at {printable(place)} in {tests}", width), markup
+    yield (
+        _cut(f"{mark} {entry.rule} {printable(subject)} x{seen.count:,} at {printable(place)} in {tests}", width),
+        markup,
+    )
     if entry.fix:
         yield _cut(f"    {printable(entry.fix)}", width), {}
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pytest_querybudget.recording.model import Hop, Meaning
 from pytest_querybudget.recording.places import Place
 
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """What a cure must know of the query that it changes.
@@ -76,7 +77,9 @@ def loader_option(meaning: Meaning, query: Query) -> str:
         columns = [f"undefer({meaning.entity}.{each})" for each in meaning.attributes]
         return ", ".join(".".join([*steps, each]) for each in columns)
     first = hops[0] if hops else None
-    base = first and next((each for each in first.ancestors if each in query.entities and each not in first.bases), None)
+    base = first and next(
+        (each for each in first.ancestors if each in query.entities and each not in first.bases), None
+    )
     if first and base:
         # An option for an attribute of a subclass takes effect only once the query loads that subclass.
         return f"selectin_polymorphic({base}, [{first.owner}]), {'.'.join(steps)}"

@@ -26,7 +26,7 @@ class Ceiling(Rule):
     def figure(self, statements: Sequence[Statement]) -> tuple[float, Statement | None]:
         """Return the measured figure of some statements, and the one that is most to blame."""
 
-    def advice(self, statement: Statement | None) -> str | None:
+    def advice(self, statement: Statement | None) -> str | None:  # noqa: ARG002 - for those who override it
         """Say what to change, where that is known."""
         return None
 

@@ -56,8 +56,8 @@ class MaxCost(Rule):
 
     ## What it cannot know
 
-    Costs depend on the size of the tables and on fresh statistics: on empty tables they say little. SQLite has no costs,
-    so there the rule is an error.
+    Costs depend on the size of the tables and on fresh statistics: on empty tables they say little. SQLite has no
+    costs, so there the rule is an error.
     """
 
     name = "max_cost"
@@ -103,6 +103,10 @@ class MaxCost(Rule):
         """A database without costs cannot be held to one."""
         statements = planned_statements(recording, options.phase)
         yield from unplanned_faults(self.name, statements)
-        without = sorted({each.dialect for each in statements if each.plan and each.plan.cost is None})
-        for dialect in without:
-            yield f"{self.name} cannot be judged on {dialect}: its plans have no cost"
+        yield from cost_faults(self.name, statements)
+
+
+def cost_faults(rule: str, statements: Sequence[PlannedStatement]) -> Iterator[str]:
+    """Dialects whose plans have no cost."""
+    for dialect in sorted({each.dialect for each in statements if each.plan and each.plan.cost is None}):
+        yield f"{rule} cannot be judged on {dialect}: its plans have no cost"

@@ -75,4 +75,6 @@ class OnlyColumns(Projection):
             columns = table_columns(each)
             others = [column for column in columns if not covered(column, options.patterns)]
             if others:
-                yield columns_finding(OtherColumns, each, others, [column for column in columns if column not in others])
+                yield columns_finding(
+                    OtherColumns, each, others, [column for column in columns if column not in others]
+                )

@@ -37,13 +37,13 @@ class Projection(Rule):
         patterns = name_options(self, "patterns", values)
         for each in patterns:
             if "." not in each:
-                raise OptionError(f'{self.name} got {each!r}, but a pattern is "table.column"; for every table "*.{each}"')
+                raise OptionError(
+                    f'{self.name} got {each!r}, but a pattern is "table.column"; for every table "*.{each}"'
+                )
         return Options(patterns=patterns)
 
 
-def columns_finding(
-    kind: type[Columns], statement: Statement, columns: Sequence[str], kept: Sequence[str]
-) -> Columns:
+def columns_finding(kind: type[Columns], statement: Statement, columns: Sequence[str], kept: Sequence[str]) -> Columns:
     """Make a finding about some columns of a statement."""
     facts = statement.shape.facts
     attributes = statement.shape.attributes

@@ -132,11 +132,17 @@ class UsesIndex(PlanRule):
         table = options.extra.get("table")
         if table is not None:
             yield from unknown_table_faults(self.name, (table,), statements)
-        plans = [each.plan for each in statements if each.plan]
-        known = _indexes(plans)
-        for name in options.patterns if plans else ():
-            if name.lower() not in {each.lower() for each in known}:
-                yield f"{self.name} got {name!r}, which is no index of the tables that the test reads. {_listed(known, name)}"
+        yield from index_faults(self.name, options.patterns, statements)
+
+
+def index_faults(rule: str, names: Sequence[str], statements: Sequence[PlannedStatement]) -> Iterator[str]:
+    """Names of indexes that no table of these statements has."""
+    plans = [each.plan for each in statements if each.plan]
+    known = _indexes(plans)
+    lower = {each.lower() for each in known}
+    for name in names if plans else ():
+        if name.lower() not in lower:
+            yield f"{rule} got {name!r}, which is no index of the tables that the test reads. {_listed(known, name)}"
 
 
 def _reads(plan: Plan, table: str | None) -> bool:
