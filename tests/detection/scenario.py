@@ -88,8 +88,8 @@ def read(path: Path) -> list[Scenario]:
     """Read all scenarios of one case file."""
     sections = re.split(r"^\[(case .+|app|file .+|test|expect|cure)\]\n", path.read_text(), flags=re.MULTILINE)
     scenarios: list[Scenario] = []
-    for head, body in zip(sections[1::2], sections[2::2], strict=True):
-        body = re.sub(r"^--.*\n", "", body, flags=re.MULTILINE).strip("\n") + "\n"
+    for head, text in zip(sections[1::2], sections[2::2], strict=True):
+        body = re.sub(r"^--.*\n", "", text, flags=re.MULTILINE).strip("\n") + "\n"
         word, _, rest = head.partition(" ")
         if word == "case":
             scenarios.append(Scenario(f"{path.stem}-{rest}"))

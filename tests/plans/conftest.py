@@ -14,6 +14,6 @@ from tests.plans.postgresql_servers import embedded, running, scratch
 @pytest.fixture(scope="session", params=["running", "embedded"])
 def postgresql(request: pytest.FixtureRequest) -> Iterator[URL]:
     """An empty database on each PostgreSQL server that can be had."""
-    with (running() if request.param == "running" else embedded()) as url:
-        with scratch(url, f"querybudget_plans_{os.getpid()}") as found:
-            yield found
+    server = running() if request.param == "running" else embedded()
+    with server as url, scratch(url, f"querybudget_plans_{os.getpid()}") as found:
+        yield found

@@ -139,12 +139,16 @@ def create(link: Link) -> None:
 def fill(link: Link, rows: int) -> None:
     """Fill all tables with that many rows, of the same kind at every size."""
     for statement in (
-        ("INSERT INTO customers (email, code, name, country, active, ref, data, tenant_id) SELECT CONCAT('u', n, '@x.org'),"
-        " CONCAT('c', n), CONCAT('Name ', n), ELT(1 + n MOD 5, 'DE', 'FR', 'US', 'AT', 'CH'), n MOD 50 = 0, UNHEX(MD5(n)),"
-        " CONCAT('{\"tier\": ', n MOD 100, '}'), n MOD 200"),
-        ("INSERT INTO orders (customer_id, shop_id, status, total, created, note, token, pos, parent_id) SELECT n, n MOD 200,"
-        " ELT(1 + n MOD 3, 'new', 'paid', 'sent'), n MOD 1000, '2024-01-01' + INTERVAL n MINUTE, CONCAT('note ', n),"
-        " UNHEX(MD5(n)), n, n MOD 2000"),
+        (
+            "INSERT INTO customers (email, code, name, country, active, ref, data, tenant_id) SELECT CONCAT('u', n, '@x.org'),"
+            " CONCAT('c', n), CONCAT('Name ', n), ELT(1 + n MOD 5, 'DE', 'FR', 'US', 'AT', 'CH'), n MOD 50 = 0, UNHEX(MD5(n)),"
+            " CONCAT('{\"tier\": ', n MOD 100, '}'), n MOD 200"
+        ),
+        (
+            "INSERT INTO orders (customer_id, shop_id, status, total, created, note, token, pos, parent_id) SELECT n, n MOD 200,"
+            " ELT(1 + n MOD 3, 'new', 'paid', 'sent'), n MOD 1000, '2024-01-01' + INTERVAL n MINUTE, CONCAT('note ', n),"
+            " UNHEX(MD5(n)), n, n MOD 2000"
+        ),
         "INSERT INTO items (order_id, product_id, quantity, label) SELECT n, n MOD 500, n MOD 7, CONCAT('label', n)",
         "INSERT INTO `Größen` (`länge in cm`, `order`) SELECT n MOD 300, n MOD 300",
         "INSERT INTO events SELECT n, '2024-01-01' + INTERVAL n MOD 365 DAY, n MOD 300",

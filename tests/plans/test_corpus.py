@@ -172,7 +172,9 @@ def test_postgresql_takes_the_advised_index_on_large_tables(large_postgresql: Co
         after = postgresql_plan(large_postgresql, case)
     finally:
         nested.rollback()
-    parts = {f"{table}_{'_'.join(each.columns)}_idx" for each in wanted.values() for table in ("events_2023", "events_2024")}
+    parts = {
+        f"{table}_{'_'.join(each.columns)}_idx" for each in wanted.values() for table in ("events_2023", "events_2024")
+    }
     assert not any(name in before for name in wanted)
     assert any(name in after for name in {*wanted, *parts}), after
 

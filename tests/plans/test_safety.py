@@ -110,7 +110,9 @@ def test_autocommit_stays_autocommit(engine: Engine) -> None:
         connection.execute(text("INSERT INTO things (weight) VALUES (4713)"))
         with engine.connect() as other:
             assert other.execute(text("SELECT count(*) FROM things WHERE weight = 4713")).scalar() == 1
-            assert other.execute(text("SELECT count(*) FROM pg_locks WHERE relation = 'things'::regclass")).scalar() == 1
+            assert (
+                other.execute(text("SELECT count(*) FROM pg_locks WHERE relation = 'things'::regclass")).scalar() == 1
+            )
 
 
 def test_failed_transaction_is_left_alone(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pytest_querybudget.statements import Shape, from_text, literals, normalise
 
-PIECES = st.sampled_from(
+PIECES = st.sampled_from(  # noqa: RUF005 - two tables
     """
     select SELECT from where WITH recursive as insert into values VALUES update set delete join left on using in IN
     ARRAY any between and or not null NULL true case when then end order by group having limit offset union

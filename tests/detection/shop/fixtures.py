@@ -4,7 +4,7 @@ import os
 from datetime import date, timedelta
 
 import pytest
-from app.shop import *  # noqa: F403
+from app.shop import *
 from sqlalchemy import create_engine, insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
@@ -28,7 +28,9 @@ def fill(engine):
             session.add(Note(order_id=number, body="n"))
             session.add(Contact(id=number, name=f"k{number}"))
             session.add_all(Message(contact_id=number, body=f"m{i}", sent=DAY + timedelta(days=i)) for i in range(3))
-            session.add_all(Item(order_id=number, product_id=0, quantity=i + 1) for i in range((1, 3, 2, 1, 3)[number - 1]))
+            session.add_all(
+                Item(order_id=number, product_id=0, quantity=i + 1) for i in range((1, 3, 2, 1, 3)[number - 1])
+            )
         session.add_all(Product(id=number, name=f"p{number}", price=number) for number in range(1, 11))
         session.flush()
         for number, item in enumerate(session.query(Item), 1):
