@@ -125,7 +125,11 @@ def run(files: Mapping[str, str], command: str) -> str:
         options = ["--color=no", "-p", "no:cacheprovider", "-p", "pytest_querybudget.plugin"]
         done = subprocess.run(  # noqa: S603
             [sys.executable, "-m", "pytest", *options, *arguments],
-            **{"cwd": folder, "env": environment, "capture_output": True, "text": True, "check": False},
+            cwd=folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
     if done.returncode not in (0, 1):
         raise SystemExit(f"pytest itself failed with {done.returncode}:\n{done.stdout}\n{done.stderr}")
