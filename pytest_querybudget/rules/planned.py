@@ -53,6 +53,8 @@ class PlanRule(Rule):
         if arguments:
             raise OptionError(f"{self.name} got {arguments[0]!r}, but takes {self.takes}")
         ignored = keywords.get("ignore", ())
+        if not isinstance(ignored, (str, tuple, list, set, frozenset)):
+            raise OptionError(f"{self.name} got ignore={ignored!r}, but ignore takes names of tables")
         ignored = (ignored,) if isinstance(ignored, str) else tuple(ignored)
         return Options(patterns=name_options(self, "names of tables", ignored))
 
