@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from inspect import CO_COROUTINE
 from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any
@@ -12,9 +13,9 @@ from pytest_querybudget.capture.stacks import thread_frames
 from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window
 
 # How many (statement, session, parameters) are remembered in one window to find a repeat.
-MOST_SEEN = 4096
+MOST_SEEN = 2048
 # How many results are remembered to tell which one brought an instance in.
-MOST_RUNS = 50_000
+MOST_RUNS = 8192
 
 
 class Runs:
@@ -51,19 +52,21 @@ class Runs:
 class Journal:
     """The recording of a test in the making: the window it is in, and what repeats are measured against.
 
-    `own` are the code objects of the test function; `thread` is the thread that runs it.
+    `own` are the code objects of the test function, `thread` is the thread that runs it.
     """
 
     def __init__(
         self, recording: Recording, own: frozenset[CodeType] = frozenset(), phase: str = "setup", *, inner: bool = False
     ) -> None:
         self.recording = recording
-        self.own = own
+        # Ids of the test function's code objects, which the test keeps alive.
+        self.own = frozenset(map(id, own))
+        self.by_line = any(each.co_flags & CO_COROUTINE for each in own)
         # A block inside of a test has statements of its own beside those of the test.
         self.inner = inner
         self.latest: dict[Any, Statement] = {}
         self.thread = threading.get_ident()
-        self.started = perf_counter()
+        self.started = recording.started = perf_counter()
         self.runs = Runs()
         self.sequence = 0
         self.barrier = 0
@@ -81,29 +84,31 @@ class Journal:
         self.frame = None
         return self.window
 
-    def position(self) -> int:
-        """Return the instruction at which the test function stands, -1 when that cannot be seen.
+    def position(self, frame: FrameType | None) -> int:
+        """Return where the test function stands, -1 when that cannot be seen.
 
-        The test function's frame is held while it runs, and let go with the window.
+        `frame` is the test function's frame where it is on the stack; otherwise it is looked for. It is held while it
+        runs, and let go with the window.
         """
-        frame = self.frame
-        if frame is None:
+        if self.frame is None:
             if self.window.phase != "call" or not self.own:
                 return -1
-            frame = self.frame = self._find_frame()
-            if frame is None:
-                return -1
-        return frame.f_lasti
+            self.frame = frame or self._find_frame()
+        return -1 if self.frame is None else self.instruction(self.frame)
+
+    def instruction(self, frame: FrameType) -> int:
+        """Return where the test function stands: a coroutine by its line, for it waits and runs at two instructions."""
+        return frame.f_lineno or -1 if self.by_line else frame.f_lasti
 
     def _find_frame(self) -> FrameType | None:
         frame = thread_frames(self.thread)
         while frame is not None:
-            if frame.f_code in self.own:
+            if id(frame.f_code) in self.own:
                 return frame
             frame = frame.f_back
         for waiting in self.waiting_frames():
             for each in waiting:
-                if each.f_code in self.own:
+                if id(each.f_code) in self.own:
                     return each
         return None
 

@@ -9,16 +9,26 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from threading import get_ident
 from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
-from pytest_querybudget.capture import orm, rows
+from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.parameters import UNKNOWN, digest, digest_unordered, digests, grouped, list_length
+from pytest_querybudget.capture.parameters import (
+    UNKNOWN,
+    are_plain,
+    digest,
+    digest_unordered,
+    digests,
+    grouped,
+    list_length,
+)
+from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, strategy_for
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
 from pytest_querybudget.capture.stacks import COMPARED, Reading, Stack, StackReader, mark
@@ -69,8 +79,8 @@ class Capture:
         # Threads that an earlier test left running, by identifier, and what they sent since.
         self.strays: dict[int, str] = {}
         self.stray_statements: dict[str, int] = {}
-        self.engines_seen = False
-        self.lock = threading.RLock()
+        # With a global interpreter lock no other thread comes in between the reads and writes of one counter.
+        self.lock = None if getattr(sys, "_is_gil_enabled", lambda: True)() else threading.RLock()
         self.serial = 0
         self.flushes = 0
         self.flushing: dict[int, int] = {}
@@ -95,11 +105,19 @@ class Capture:
             raise
         finished = perf_counter()
         try:
-            for journal in journals:
-                self.observe(journal, cursor, statement, parameters, context, start, finished, failed=False)
+            if self.lock is None:
+                for journal in journals:
+                    self.observe(journal, cursor, statement, parameters, context, start, finished, failed=False)
+            else:
+                self._observe_locked(journals, cursor, statement, parameters, context, start, finished)
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must not notice
             self._fault(journals, error)
         return True
+
+    def _observe_locked(self, journals: tuple[Journal, ...], *facts: Any, failed: bool = False) -> None:
+        with self.lock or nullcontext():
+            for journal in journals:
+                self.observe(journal, *facts, failed=failed)
 
     def on_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
         """Run one `executemany` in the dialect's place and record it (`DialectEvents.do_executemany`)."""
@@ -125,8 +143,7 @@ class Capture:
             raise
         finished = perf_counter()
         try:
-            for journal in journals:
-                self.observe(journal, cursor, statement, parameters, context, start, finished, failed=False)
+            self._observe_locked(journals, cursor, statement, parameters, context, start, finished)
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must not notice
             self._fault(journals, error)
         return True
@@ -143,8 +160,7 @@ class Capture:
         self, journals: tuple[Journal, ...], cursor: Any, statement: str, parameters: Any, context: Any, start: float
     ) -> None:
         try:
-            for journal in journals:
-                self.observe(journal, cursor, statement, parameters, context, start, perf_counter(), failed=True)
+            self._observe_locked(journals, cursor, statement, parameters, context, start, perf_counter(), failed=True)
         except Exception as error:  # noqa: BLE001 - the application's own error goes on
             self._fault(journals, error)
 
@@ -158,7 +174,9 @@ class Capture:
     # What is being written
 
     def begin(self, recording: Recording, own: frozenset[CodeType]) -> Journal:
-        """Begin to write a test's recording."""
+        """Begin to write a test's recording; the test's own file is the application's, wherever it lies."""
+        for code in own:
+            self.reader.files.kinds[code.co_filename] = APPLICATION
         journal = Journal(recording, own)
         self.journals = (journal,)
         return journal
@@ -171,8 +189,9 @@ class Capture:
 
     def begin_block(self, recording: Recording) -> Journal:
         """Begin to write the recording of a block, beside that of the test it is in."""
-        own = self.journals[0].own if self.journals else frozenset()
-        journal = Journal(recording, own, "call", inner=bool(self.journals))
+        journal = Journal(recording, frozenset(), "call", inner=bool(self.journals))
+        if self.journals:
+            journal.own, journal.by_line = self.journals[0].own, self.journals[0].by_line
         self.journals = (*self.journals, journal)
         return journal
 
@@ -193,7 +212,7 @@ class Capture:
             else:
                 trace = trace.tb_next
 
-    def observe(  # noqa: PLR0913 - the facts of one statement, on the hottest path there is
+    def observe(  # noqa: C901, PLR0912, PLR0913 - the hottest path there is: no call that can be spared
         self,
         journal: Journal,
         cursor: Any,
@@ -209,53 +228,58 @@ class Capture:
         if self.strays and self._is_stray():
             return
         compiled = context.compiled
-        text = statement if compiled is None or _is_default(context, statement) else compiled.string
+        if compiled is not None and (context.isinsert or context.isupdate) and _is_default(context, statement):
+            compiled = None
+        text = statement if compiled is None else compiled.string
         shape = self.shapes.by_text.get(text)
         if shape is None:
-            shape = self.shapes.add(text, None if text is statement and compiled is None else compiled, context.dialect.name)
+            shape = self.shapes.add(text, compiled, context.dialect.name)
         entry = shape.latest if not journal.inner else journal.latest.get(shape)
-        if (
-            entry is None
-            or entry.window is not journal.window
-            or not entry.compared
-            or (journal.frame is not None and entry.stack.position != journal.frame.f_lasti)
-            or not entry.stack.matches(entry.compared)
-        ):
+        if entry is None or entry.window is not journal.window or not entry.compared:
             entry = self._find(journal, shape, context, cursor, start)
+        else:
+            stack = entry.stack
+            test = journal.frame
+            if (
+                test is not None and stack.position != (test.f_lineno if journal.by_line else test.f_lasti)
+            ) or not stack.matches(entry.compared):
+                entry = self._find(journal, shape, context, cursor, start)
         connection = context.root_connection
         scope = connection.__dict__.get(_SCOPE) or self._scope_of(connection)
         elapsed = finished - start
-        with self.lock:
-            journal.sequence += 1
-            entry.count += 1
-            entry.time += elapsed
-            if elapsed > entry.max_time:
-                entry.max_time = elapsed
-        entry.last = finished - journal.started
+        journal.sequence += 1
+        entry.count += 1
+        entry.time += elapsed
+        if elapsed > entry.max_time:
+            entry.max_time = elapsed
+        entry.last = finished
         if failed:
             entry.failed += 1
         elif shape.kind == "select":
             strategy = entry.strategy
             if strategy is not None:
-                if context.cursor_fetch_strategy is rows.DEFAULT_FETCH and strategy.__class__ is rows.CountingFetch:
+                if context.cursor_fetch_strategy is DEFAULT_FETCH and strategy.__class__ is CountingFetch:
                     context.cursor_fetch_strategy = strategy
                 else:
-                    context.cursor_fetch_strategy = rows.strategy_for(entry, context, cursor) or context.cursor_fetch_strategy
-            self._observe_read(journal, entry, scope, connection, statement, parameters, context)
+                    context.cursor_fetch_strategy = strategy_for(entry, context, cursor) or context.cursor_fetch_strategy
+            # Beyond so many different parameters it is a loop for good, and a repeat in it is no finding of its own.
+            values = entry.count
+            if len(entry.digests) < MOST_DIGESTS:
+                values = self._observe_read(journal, entry, scope, connection, statement, parameters, context)
+            if shape.orm:
+                self._observe_load(journal, entry, scope, values, context)
         else:
             self._observe_write(journal, entry, scope, statement, cursor, context)
 
     def _find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:  # noqa: PLR0913
         """Read the stack, and return the statement of the recording that this shape has there."""
         reading = self.reader.read(sys._getframe(1), journal.own, journal.position)  # noqa: SLF001
-        if journal.frame is None and reading.test is not None:
-            journal.frame = reading.test
         statements = journal.window.statements
         key = (id(shape), id(reading.stack))
         entry = statements.get(key)
         if entry is None:
             entry = statements[key] = self._new_statement(journal, shape, reading.stack, context, cursor)
-            entry.first = start - journal.started
+            entry.first = start
             mark(reading.frames, id(entry))
         elif entry.repeater is not Repeater.APPLICATION:
             self._find_repeater(journal, entry, reading)
@@ -286,7 +310,7 @@ class Capture:
                 return
         if 0 <= reading.entered <= index:
             entry.repeater = Repeater.REQUEST
-        elif frame.f_code in journal.own:
+        elif id(frame.f_code) in journal.own:
             entry.repeater = Repeater.TEST
         else:
             entry.repeater = Repeater.APPLICATION
@@ -302,8 +326,8 @@ class Capture:
         entry.dialect = context.dialect.name
         description = cursor.description
         if description:
-            entry.columns = tuple(str(each[0]) for each in description)
-            entry.strategy = rows.strategy_for(entry, context, cursor)
+            entry.columns = tuple([each[0] for each in description])
+            entry.strategy = strategy_for(entry, context, cursor)
         if shape.orm:
             load = orm.load_of(context)
             if load is not None:
@@ -314,8 +338,8 @@ class Capture:
         if load.state is None:
             return orm.meaning_of(load, (), None)
         origin, path = journal.runs.find(load.state.runid)
-        if not path and origin is not None and origin.joined is not None:
-            path = origin.joined(load.state.mapper)
+        if not path and origin is not None and origin.statement.compiled is not None:
+            path = orm.joined_path(origin.statement.compiled, load.state.mapper)
         scope = context.root_connection.__dict__.get(_SCOPE)
         return orm.meaning_of(load, path, "commit" if scope is not None and scope.committed else None)
 
@@ -328,7 +352,7 @@ class Capture:
         for frames in journal.waiting_frames():
             waits = False
             for each in frames:
-                if each.f_code in journal.own:
+                if id(each.f_code) in journal.own:
                     continue
                 filename = each.f_code.co_filename
                 kind = kinds.kinds.get(filename)
@@ -351,7 +375,8 @@ class Capture:
         statement: str,
         parameters: Any,
         context: Any,
-    ) -> None:
+    ) -> int:
+        """Compare the parameters with those of earlier executions; return their digest."""
         shape = entry.shape
         if not scope.of_session:
             self._follow_transaction(scope, connection)
@@ -362,17 +387,30 @@ class Capture:
         if shape.literal:
             values = hash((statement, values))
         if entry.count <= MOST_SAMPLES:
-            entry.samples.append(_sample(context, parameters, statement, entry))
+            self._take_sample(entry, context, parameters, statement)
         if values != UNKNOWN:
             key = (shape, scope.serial, values)
             before = journal.seen.get(key)
             if before is not None and journal.unchanged_since(before[0], shape):
                 entry.repeats[before[1]] = entry.repeats.get(before[1], 0) + 1
             journal.note_seen(key, entry)
-        if len(entry.digests) < MOST_DIGESTS:
-            entry.digests.add(values if values != UNKNOWN else -entry.count)
-        if shape.orm:
-            self._observe_load(journal, entry, scope, values, context)
+        entry.digests.add(values if values != UNKNOWN else -entry.count)
+        return values
+
+    def _take_sample(self, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
+        """Remember what this execution asked for.
+
+        Most statements are sent once, so the first is only put aside; plain values alone may be kept for that.
+        """
+        named = _named(context, parameters)
+        if entry.count == 1 and are_plain(named.values()):
+            entry.aside = named, statement
+            return
+        if entry.aside is not None:
+            first, text = entry.aside
+            entry.aside = None
+            entry.samples.append(_sample(first, entry.shape, text, 0))
+        entry.samples.append(_sample(named, entry.shape, statement, entry.last_rows))
 
     def _follow_transaction(self, scope: Scope, connection: Any) -> None:
         """Begin a new scope with each transaction of a connection that no session uses."""
@@ -390,7 +428,8 @@ class Capture:
         if meaning is None:
             origin = entry.origin
             if origin is None or entry.repeater is not Repeater.APPLICATION:
-                origin = entry.origin = Origin(entry, joined=_joined(context.compiled))
+                origin = entry.origin = Origin(entry)
+                entry.compiled = context.compiled
             else:
                 origin.many = True
             scope.origin = origin
@@ -478,7 +517,7 @@ class Capture:
 
 def _is_default(context: Any, statement: str) -> bool:
     """Return whether this is not the context's own statement but one that fetches a default for it."""
-    return (context.isinsert or context.isupdate) and statement is not context.statement and _SELECTS(statement) is not None
+    return statement is not context.statement and _SELECTS(statement) is not None
 
 
 def _step_of(stack: Stack, frame: FrameType) -> int:
@@ -487,11 +526,6 @@ def _step_of(stack: Stack, frame: FrameType) -> int:
         if code is frame.f_code and instruction == frame.f_lasti:
             return index
     return -1
-
-
-def _joined(compiled: Any) -> Callable[[Any], tuple[Hop, ...]]:
-    """Return what finds the joined eager path to a mapper in a compiled SELECT, should it be asked for."""
-    return lambda mapper: orm.joined_path(compiled, mapper)
 
 
 def _note_caused(entry: Statement, origin: Origin | None, values: int) -> None:
@@ -503,15 +537,17 @@ def _note_caused(entry: Statement, origin: Origin | None, values: int) -> None:
         entry.origins[origin] = Caused(values)
 
 
-def _sample(context: Any, parameters: Any, statement: str, entry: Statement) -> Sample:
-    """Note digests of the parameters by name, to see which of them vary."""
+def _named(context: Any, parameters: Any) -> Mapping[str, Any]:
+    """Return the parameters of one execution by name, or by position."""
     if context.compiled is not None and context.compiled_parameters and not context.executemany:
-        named = grouped(context.compiled_parameters[0], entry.shape.expanding)
-    elif isinstance(parameters, dict):
-        named = parameters
-    else:
-        named = {str(index): each for index, each in enumerate(parameters)}
-    sample = Sample(digests(named), list_length(named), entry.last_rows)
-    if entry.shape.literal:
-        sample.text = statement
-    return sample
+        named: Mapping[str, Any] = context.compiled_parameters[0]
+        return named
+    if isinstance(parameters, dict):
+        return parameters
+    return {str(index): each for index, each in enumerate(parameters)}
+
+
+def _sample(named: Mapping[str, Any], shape: ShapeEntry, statement: str, before: int) -> Sample:
+    """Note digests of the parameters by name, to see which of them vary."""
+    together = grouped(named, shape.expanding) if shape.expanding else named
+    return Sample(digests(together), list_length(together), before, statement if shape.literal else None)

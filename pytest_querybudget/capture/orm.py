@@ -147,15 +147,18 @@ def attributes_of(compiled: Any) -> dict[str, str]:
 
 def entities_of(compiled: Any) -> tuple[str, ...]:
     """Return the names of the mapped classes that an ORM SELECT returns, as the application wrote it."""
-    names = []
+    from sqlalchemy import inspect
+
+    names: list[str] = []
     for each in compiled.statement.column_descriptions:
         entity = each.get("entity")
-        name = getattr(entity, "__name__", None)
-        if name and each.get("expr") is entity:
-            # The application's name for an alias is its own; the class is what can be told.
-            label = f"<alias of {name}>" if each.get("aliased") else name
-            if label not in names:
-                names.append(label)
+        if entity is None or each.get("expr") is not entity:
+            continue
+        name = inspect(entity).mapper.class_.__name__
+        # The application's name for an alias is its own; the class is what can be told.
+        label = f"<alias of {name}>" if each.get("aliased") else name
+        if label not in names:
+            names.append(label)
     return tuple(names)
 
 

@@ -65,15 +65,16 @@ class Registration:
     def renew(self) -> bool:
         """Listen again where somebody cleared SQLAlchemy's listeners; return whether that was so."""
         from sqlalchemy import event
-        from sqlalchemy.engine import Dialect
+        from sqlalchemy.engine import Dialect, Engine
+        from sqlalchemy.orm import Session
 
-        missing = [each for each in self._listeners() if not event.contains(*each[:3])]
-        deaf = not getattr(Dialect, "_has_events", True)
-        for target, name, function, options in missing:
-            event.listen(target, name, function, **options)
-        if deaf:
-            Dialect._has_events = True  # type: ignore[attr-defined]  # noqa: SLF001 - what `event.listen` sets
-        return bool(missing) or deaf
+        capture = self.capture
+        heard = event.contains(Engine, "do_execute", capture.on_execute)
+        if heard and event.contains(Session, "after_begin", capture.on_begin) and Dialect._has_events:  # type: ignore[attr-defined]  # noqa: SLF001
+            return False
+        self.add()
+        Dialect._has_events = True  # type: ignore[attr-defined]  # noqa: SLF001 - what `event.listen` sets
+        return True
 
 
 class ImportWatch(importlib.abc.MetaPathFinder):

@@ -66,10 +66,17 @@ class Stack:
         """Return whether the step at `index` is one of the test function's own lines."""
         return 0 <= self.tested <= index
 
-    def matches(self, deepest: int) -> bool:
+    def matches(self, deepest: int) -> bool:  # noqa: PLR0911, PLR0912 - on the hottest path
         """Return whether the frames from the caller outwards are those of this stack, as far as `deepest` steps."""
         crossed = self.crossed
-        frame: FrameType | None = None
+        if deepest == 1 and crossed:
+            hops, code, instruction = self.steps[0]
+            try:
+                frame: FrameType | None = sys._getframe(hops + 1)  # noqa: SLF001
+            except ValueError:
+                return False
+            return frame is not None and frame.f_code is code and frame.f_lasti == instruction
+        frame = None
         index = 0
         for hops, code, instruction in self.steps:
             if index == 0 and crossed:
@@ -158,15 +165,15 @@ class StackReader:
         self.loops = Loops()
         self.known: dict[tuple[object, ...], Stack] = {}
 
-    def read(self, frame: FrameType | None, own: frozenset[CodeType], position: Callable[[], int]) -> Reading:
+    def read(self, frame: FrameType | None, own: frozenset[int], position: Callable[[FrameType | None], int]) -> Reading:
         """Return the stack from `frame` outwards, up to the test function.
 
-        `own` are the code objects of the test function; `position` tells where the test function stands when it is
+        `own` are the ids of the test function's code objects (hashing a code object is slow); `position` tells where the test function stands when it is
         not on this stack.
         """
         steps: list[tuple[int, CodeType, int]] = []
         frames: list[FrameType] = []
-        seen: set[CodeType] = set()
+        seen: set[int] = set()
         kinds = self.files.kinds
         test: FrameType | None = None
         entered = framed = tested = crossed = -1
@@ -184,20 +191,22 @@ class StackReader:
             kind = kinds.get(code.co_filename)
             if kind is None:
                 kind = self.files.classify(code.co_filename)
-            if kind == APPLICATION or code in own:
-                if code in own:
+            if kind == APPLICATION:
+                ident = id(code)
+                if ident in own:
                     test = frame
                     if tested < 0:
                         tested = len(steps)
                 frames.append(frame)
-                if code not in seen:
-                    seen.add(code)
+                if ident not in seen:
+                    seen.add(ident)
                     steps.append((hops, code, frame.f_lasti))
                     hops = 0
-            elif kind == FRAMEWORK and entered < 0 and tested < 0:
+            elif tested >= 0:
+                if hops > 2:  # noqa: PLR2004 - what calls the test function is pytest's
+                    break
+            elif kind == FRAMEWORK and entered < 0:
                 entered, framed = len(steps), len(frames)
-            elif tested >= 0 and hops > 2:  # noqa: PLR2004 - what calls the test function is pytest's
-                break
             frame = frame.f_back
             hops += 1
         return Reading(self._share(steps, len(frames), crossed, entered, tested, test, position), frames, framed, test)
@@ -210,9 +219,9 @@ class StackReader:
         entered: int,
         tested: int,
         test: FrameType | None,
-        position: Callable[[], int],
+        position: Callable[[FrameType | None], int],
     ) -> Stack:
-        at = position() if test is None else test.f_lasti
+        at = position(test)
         key = (tuple([(id(code), instruction) for _, code, instruction in steps]), crossed, entered, at)
         stack = self.known.get(key)
         if stack is None:

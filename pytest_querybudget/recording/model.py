@@ -6,7 +6,7 @@ Everything is aggregated while it happens: all executions of one shape of statem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -84,14 +84,10 @@ class Meaning:
 
 @dataclass(slots=True, eq=False)
 class Origin:
-    """One result that brought parents in: the statement that loaded it. `many` is True for a loop of them.
-
-    `joined` finds the path along which its rows brought in a mapper by joined eager loading.
-    """
+    """One result that brought parents in: the statement that loaded it. `many` is True for a loop of them."""
 
     statement: Statement
     many: bool = False
-    joined: Callable[[Any], tuple[Hop, ...]] | None = None
 
 
 @dataclass(slots=True)
@@ -118,7 +114,10 @@ class Sample:
 
 @dataclass(slots=True, eq=False)
 class Statement:
-    """All executions of one shape from one stack in one window. Times are seconds."""
+    """All executions of one shape from one stack in one window.
+
+    Times are seconds; `first` and `last` are on the clock of the recording's `started`.
+    """
 
     shape: Any
     stack: StackLike
@@ -136,6 +135,8 @@ class Statement:
     # Different parameter sets, up to MOST_DIGESTS of them.
     digests: set[int] = field(default_factory=set)
     samples: list[Sample] = field(default_factory=list)
+    # Parameters and text of the first execution, until a second one makes a sample of them.
+    aside: tuple[Mapping[str, Any], str] | None = None
     # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
     units: int = 0
     last_flush: int = 0
@@ -156,6 +157,8 @@ class Statement:
     compared: int = 0
     dialect: str = ""
     plan: Any = None
+    # The compiled statement of an ORM query, to find the path along which its joins brought something in.
+    compiled: Any = None
     strategy: Any = None
     window: Any = None
 
@@ -188,6 +191,7 @@ class Recording:
     """What one test sent, window by window."""
 
     nodeid: str
+    started: float = 0.0
     windows: list[Window] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     checkouts: dict[str, int] = field(default_factory=dict)

@@ -43,7 +43,7 @@ def varying(statement: Statement) -> Varying:
     if keys:
         return Varying(keys, lists, clean=False)
     if lists:
-        return Varying(keys, lists, clean=_is_batch(statement, samples))
+        return Varying(keys, lists, clean=_is_batch(samples))
     if "like" in roles:
         return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False)
     return Varying(keys, lists, clean=bool(roles) or not names)
@@ -67,14 +67,13 @@ def _varying_names(samples: Sequence[Sample]) -> set[str]:
     return {name for name, seen in values.items() if len(seen) > 1}
 
 
-def _is_batch(statement: Statement, samples: Sequence[Sample]) -> bool:
+def _is_batch(samples: Sequence[Sample]) -> bool:
     """Return whether lists of different values are chunks of one list, or the levels of a tree."""
-    lengths = [each.listed for each in samples]
-    if max(lengths, default=0) <= 1:
+    lengths = sorted(each.listed for each in samples)
+    if not lengths or lengths[-1] <= 1:
         return False
-    whole = statement.count <= len(lengths)
-    chunks = lengths[:-1] if whole else lengths
-    if len(set(chunks)) == 1 and lengths[-1] <= chunks[0] and chunks[0] > 1:
+    # Chunks are of one length, but for what is left over; threads may take them in any order.
+    if len(set(lengths[1:])) == 1:
         return True
     # `rows` of a sample is what the execution before it fetched: a level asks for what the level above brought.
     return all(each.listed <= each.rows for each in samples[1:])
