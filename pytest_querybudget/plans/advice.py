@@ -29,14 +29,17 @@ Group = tuple[Advice, ...]
 
 _NO_INDEX = {
     "suffix": "no B-tree serves a pattern that begins with a wildcard: search by prefix, or use a full-text index",
-    "unequal": "no B-tree serves an inequality: ask for the wanted values instead (IN), or give the wanted rows a partial index",
+    "unequal": "no B-tree serves an inequality: ask for the wanted values instead (IN), "
+    "or give the wanted rows a partial index",
     "other": "no index serves this condition as it is written: compare a plain column with a value",
     "or": "no index serves every side of this OR: split it into a UNION of selects that each have an index",
-    "cast": "{columns} is converted to {type} before it is compared, so no index on it serves: pass the value in the column's own type",
+    "cast": "{columns} is converted to {type} before it is compared, so no index on it serves: "
+    "pass the value in the column's own type",
     "moment": "{columns} is converted before it is compared, so no index on it serves: ask for a range of {columns}",
     "parameter": "the expression holds a bound parameter, so no index can be made for it: write it as a literal, "
     "or filter by a column (a generated one) instead",
-    "exists": "{index} begins with the right column and yet cannot serve: compare in the column's own type and collation",
+    "exists": "{index} begins with the right column and yet cannot serve: "
+    "compare in the column's own type and collation",
 }
 
 
@@ -188,8 +191,8 @@ def _ranges(predicates: Sequence[Predicate], table: TableInfo, traits: Traits) -
     for each in _usable(predicates, "range"):
         names = each.columns if each.is_column else (each.subject,)
         found.append([_Key(name, each.is_column) for name in names])
-    for each in _usable(predicates, "prefix"):
-        found.append([_Key(each.subject, each.is_column, suffix=_pattern_suffix(each, table, traits))])
+    prefixes = _usable(predicates, "prefix")
+    found += [[_Key(each.subject, each.is_column, suffix=_pattern_suffix(each, table, traits))] for each in prefixes]
     return found
 
 
@@ -391,7 +394,7 @@ class _Builder:
 
     def expression(self, text: str) -> str:
         """An expression in parentheses, unless it is a single call (which MySQL wants in parentheses, too)."""
-        call = text.endswith(")") and text.split("(")[0].isidentifier() and self.traits.quote == '"'
+        call = text.endswith(")") and text.split("(", maxsplit=1)[0].isidentifier() and self.traits.quote == '"'
         return text if call or is_wrapped(text) else f"({text})"
 
     def condition(self, predicate: Predicate) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_querybudget.plans.proof import prove
 from pytest_querybudget.plans.reader import CannotPlan, PlanReader, Question
+from pytest_querybudget.plans.tokens import tokenize
 from pytest_querybudget.recording.plans import Advice, Node, NotPlanned, Plan, Planned, TableInfo
 
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ class Planner:
         kind, target = kind_of(statement), target_of(statement)
         if kind is None and target is None:
             return NotPlanned(reason="nothing to plan", slug="kind")
+        if _is_several(statement):
+            # EXPLAIN holds for the first only: a driver without parameters would execute the rest
+            return NotPlanned(reason="several statements at once", slug="state")
         dialect = connection.dialect
         reader = self.readers.get(dialect.name)
         if reader is None:
@@ -145,7 +149,8 @@ class Planner:
         self, reader: PlanReader, connection: Connection, question: Question, shape: Hashable | None
     ) -> Planned | NotPlanned:
         link = self._link(reader, connection)
-        key = (link.dialect, link.fingerprint, question.statement if shape is None else shape, _wildcards(question))
+        shown = question.statement if shape is None else shape
+        key: Hashable = (link.dialect, link.fingerprint, shown, _wildcards(question))
         known = self.plans.get(key)
         if known is not None and key in self.valued:
             key = (key, self._variant(key, question))
@@ -253,6 +258,15 @@ def kind_of(statement: str) -> str | None:
     if word in ("insert", "replace"):
         return "insert" if _ROWS_FROM.search(statement) else None
     return word if word in ("select", "update", "delete") else None
+
+
+def _is_several(statement: str) -> bool:
+    """Whether anything follows a semicolon."""
+    if ";" not in statement.rstrip("; \n\t"):
+        return False
+    tokens = tokenize(statement)
+    ends = [position for position, each in enumerate(tokens) if each.text == ";" and each.kind == "punct"]
+    return any(each.text != ";" for each in tokens[ends[0] :]) if ends else False
 
 
 def target_of(statement: str) -> str | None:

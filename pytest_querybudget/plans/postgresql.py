@@ -35,15 +35,16 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog',
 Found = dict[tuple[str, str], tuple[TableInfo, dict[str, Any]]]
 
 
+_TRAITS = Traits(dialect="postgresql", partial=True, expressions=True, gin=True, trigram=True, pattern="opclass")
+
+
 @dataclass(slots=True)
 class PostgresqlReader:
     """The plan reader of PostgreSQL."""
 
     dialects: tuple[str, ...] = ("postgresql",)
     has_costs: bool = True
-    traits: Traits = Traits(  # noqa: RUF009 - a frozen value
-        dialect="postgresql", partial=True, expressions=True, gin=True, trigram=True, pattern="opclass"
-    )
+    traits: Traits = _TRAITS
     known: dict[tuple[str, str, str], tuple[TableInfo, dict[str, Any]]] = field(default_factory=dict)
 
     def fingerprint(self, link: Link) -> str:

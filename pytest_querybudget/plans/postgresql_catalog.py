@@ -6,14 +6,15 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_querybudget.plans.predicates import Subject, render
 from pytest_querybudget.plans.parser import NotUnderstood, parse_expression
+from pytest_querybudget.plans.predicates import Subject, render
 from pytest_querybudget.plans.reader import Link
 from pytest_querybudget.recording.plans import ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
 
 _TABLES = """
 SELECT json_build_object(
-  'schema', CASE WHEN n.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END, 'name', c.relname, 'shown', pg_catalog.pg_table_is_visible(c.oid),
+  'schema', CASE WHEN n.oid = pg_catalog.pg_my_temp_schema() THEN 'pg_temp' ELSE n.nspname END,
+  'name', c.relname, 'shown', pg_catalog.pg_table_is_visible(c.oid),
   'parents', (WITH RECURSIVE up(oid) AS (
       SELECT i.inhparent FROM pg_catalog.pg_inherits i WHERE i.inhrelid = c.oid AND c.relispartition
       UNION ALL SELECT i.inhparent FROM pg_catalog.pg_inherits i JOIN up ON i.inhrelid = up.oid

@@ -319,7 +319,7 @@ class Reading:
         return Sort(table=name, alias=shown, keys=tuple(keys), predicates=own, limited=limited)
 
 
-def worth_it(limited: bool, own: Sequence[Predicate], keys: Sequence[SortKey]) -> bool:  # noqa: FBT001 - a fact
+def worth_it(limited: bool, own: Sequence[Predicate], keys: Sequence[SortKey]) -> bool:
     """Whether reading along an index would beat a sort on a large table.
 
     Not for all rows, nor for those of a range in another order: there a sort is cheaper than as many jumps.

@@ -1,7 +1,7 @@
 """What a condition asks of one table: conjuncts become `Predicate` facts.
 
-A conjunct that no index of the table could ever decide, because it asks another table (EXISTS, NOT IN (SELECT ...)) or
-nothing at all (`:filter IS NULL OR ...`), gives no predicate: reading the table whole is then not this condition's fault.
+A conjunct that no index of the table could ever decide gives no predicate, because it asks another table (EXISTS,
+NOT IN (SELECT ...)) or nothing at all (`:filter IS NULL OR ...`): that the table is read whole is not its fault.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ def predicate_of(expression: syntax.Expression, subject: Subject) -> Predicate |
     return _other(expression, subject)
 
 
-def _of_operation(expression: syntax.Operation, subject: Subject) -> Predicate | None:  # noqa: PLR0911 - one a kind
+def _of_operation(expression: syntax.Operation, subject: Subject) -> Predicate | None:
     operator, operands = expression.operator, expression.operands
     if operator == "NOT":
         return _of_negation(operands[0], subject)
@@ -115,7 +115,7 @@ def _of_operation(expression: syntax.Operation, subject: Subject) -> Predicate |
         return _simple("unequal", _own_side(operands, subject), subject, joins=_joined(operands, subject))
     if operator in ("IN", "= ANY", "BETWEEN"):
         return _of_list(expression, subject)
-    if len(operands) == 2:  # noqa: PLR2004 - a comparison
+    if len(operands) == 2:
         return _of_comparison(operator, operands[0], operands[1], subject)
     return _other(expression, subject)
 
@@ -215,9 +215,7 @@ def _of_equality(
     column = subject.column(left)
     constant = None
     if column is not None and isinstance(right, syntax.Constant):
-        if right.kind == "boolean":
-            constant = right.text
-        elif column.type.startswith("bool") and right.text in ("0", "1"):
+        if right.kind == "boolean" or (column.type.startswith("bool") and right.text in ("0", "1")):
             constant = right.text
     return _simple("true" if constant else "eq", left, subject, constant=constant, joins=joins)
 
@@ -369,10 +367,10 @@ def _render_call(expression: syntax.Call, plain: Callable[[syntax.Expression], s
 
 def _render_operation(expression: syntax.Operation, plain: Callable[[syntax.Expression], str | None]) -> str | None:
     operator, operands = expression.operator, expression.operands
-    if operator in ("->", "->>", "#>", "#>>") and len(operands) == 2:  # noqa: PLR2004
+    if operator in ("->", "->>", "#>", "#>>") and len(operands) == 2:
         left, path = render(operands[0], plain), _path(operands[1])
         return f"({left} {operator} {path})" if left and path else None
-    if operator in ("+", "-", "*", "/", "||") and len(operands) == 2:  # noqa: PLR2004
+    if operator in ("+", "-", "*", "/", "||") and len(operands) == 2:
         left, right = render(operands[0], plain), render(operands[1], plain)
         return f"({left} {operator} {right})" if left and right else None
     return None
@@ -386,7 +384,7 @@ def _path(expression: syntax.Expression) -> str | None:
         return None
     inner = expression.text.strip("'").strip('"').lstrip("$.").strip('{}"')
     steps = inner.replace(",", ".").replace('"', "").split(".")
-    named = all(step.isidentifier() and len(step) <= 40 for step in steps)  # noqa: PLR2004 - longer ones are no names
+    named = all(step.isidentifier() and len(step) <= 40 for step in steps)
     return expression.text if named else None
 
 

@@ -26,6 +26,9 @@ _SORT = re.compile(r"USE TEMP B-TREE FOR .*ORDER BY")
 _NOT_TABLES = re.compile(r"CONSTANT ROW|\(?subquery|\d+-|\d+ CONSTANT", re.IGNORECASE)
 
 
+_TRAITS = Traits(dialect="sqlite", partial=True, expressions=True, pattern="nocase", index_schema=True)
+
+
 @dataclass(frozen=True, slots=True)
 class _Row:
     """One line of EXPLAIN QUERY PLAN."""
@@ -41,7 +44,7 @@ class SqliteReader:
 
     dialects: tuple[str, ...] = ("sqlite",)
     has_costs: bool = False
-    traits: Traits = Traits(dialect="sqlite", partial=True, expressions=True, pattern="nocase", index_schema=True)
+    traits: Traits = _TRAITS
     copies: SchemaCopies = field(default_factory=SchemaCopies)
     parsed: tuple[str, syntax.Query | None] = ("", None)
 

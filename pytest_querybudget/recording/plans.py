@@ -30,8 +30,9 @@ READS_EVERYTHING: frozenset[Access] = frozenset({"full", "full_index", "automati
 
 #: What a condition asks of a column or expression.
 #:
-#: `eq`, `in`, `null` (IS NULL) and `true` (a boolean column, or its negation) can lead a B-tree; `range` (<, >, BETWEEN),
-#: `not_null` and `prefix` (LIKE 'x%') can end one. `contains` is JSON or array containment (GIN), `search` a full-text match.
+#: `eq`, `in`, `null` (IS NULL) and `true` (a boolean column, or its negation) can lead a B-tree; `range` (<, >,
+#: BETWEEN), `not_null` and `prefix` (LIKE 'x%') can end one. `contains` is JSON or array containment (GIN),
+#: `search` a full-text match.
 #: `suffix` (LIKE '%x'), `unequal`, `or` and `other` are served by no plain B-tree.
 Operator = Literal[
     "eq", "in", "null", "true", "range", "not_null", "prefix", "contains", "search", "suffix", "unequal", "or", "other"
@@ -239,7 +240,9 @@ class Planned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotPlanned:
-    """A statement that has none. `reason` is half a sentence; `slug` is `kind` (nothing to plan: DDL, SET ...),
+    """A statement that has none.
+
+    `reason` is half a sentence; `slug` is `kind` (nothing to plan: DDL, SET ...),
     `reader` (no plan reader for the dialect), `state` (a connection that must not be disturbed) or `refused`.
     `tables` are the catalog entries of the tables that it writes.
     """

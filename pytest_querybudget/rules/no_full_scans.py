@@ -44,11 +44,13 @@ class NoFullScans(PlanRule):
     whole table because no index can serve. A walk along a whole index is the same, even when it delivers the
     order that is wanted. The size of the table plays no part: the question is whether an index *could* serve.
 
-    | database | what counts as reading everything |
-    |---|---|
-    | SQLite | `SCAN t`, `SCAN t USING INDEX`, `SEARCH t USING AUTOMATIC INDEX`, where the statement filters or joins `t` |
-    | PostgreSQL | with `enable_seqscan`, `enable_hashjoin` and `enable_mergejoin` off: `Seq Scan` or an index scan whose `Index Cond` leaves out the index's first column |
-    | MySQL, MariaDB | `ALL` and `index` access |
+    What counts as reading everything:
+
+    - SQLite: `SCAN t`, `SCAN t USING INDEX` and `SEARCH t USING AUTOMATIC INDEX`, where the statement filters or joins
+      `t`.
+    - PostgreSQL, asked with `enable_seqscan`, `enable_hashjoin` and `enable_mergejoin` off: a `Seq Scan`, or an index
+      scan whose `Index Cond` leaves out the index's first column.
+    - MySQL and MariaDB: the access types `ALL` and `index`.
 
     A read of a whole table without a filter is never a finding.
 
@@ -83,13 +85,14 @@ class NoFullScans(PlanRule):
 
     ## When to allow it
 
-    For reports and migrations that are meant to read everything: `allow_queries("no_full_scans", match="*report*", reason=...)`.
+    For reports and migrations that are meant to read everything: `allow_queries("no_full_scans", match="*report*",
+    reason=...)`.
 
     ## What it cannot know
 
-    How selective a condition is: an index on a column with two values may serve in name only. How large the table will be:
-    name the small ones in `ignore`. On SQLite the plan does not say what is filtered, so the statement's text is read as
-    well; a statement that cannot be understood is not judged.
+    How selective a condition is: an index on a column with two values may serve in name only. How large the table
+    will be: name the small ones in `ignore`. On SQLite the plan does not say what is filtered, so the statement's
+    text is read as well; a statement that cannot be understood is not judged.
     """
 
     name = "no_full_scans"

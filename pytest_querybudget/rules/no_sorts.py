@@ -36,8 +36,8 @@ class NoSorts(PlanRule):
 
     ## Why is this bad
 
-    Under a LIMIT the sort is what makes a page of ten cost as much as the whole table: all rows have to be read before the
-    first can be returned.
+    Under a LIMIT the sort is what makes a page of ten cost as much as the whole table: all rows have to be read
+    before the first can be returned.
 
     ## Example
 
@@ -65,9 +65,9 @@ class NoSorts(PlanRule):
 
     ## What it cannot know
 
-    How many rows there are to sort. Sorts for GROUP BY, DISTINCT, windows and merge joins, and sorts by columns of several
-    tables, are not judged; nor, on PostgreSQL, is the order of a whole table without a LIMIT, where a sort is cheaper than
-    reading along an index.
+    How many rows there are to sort. Sorts for GROUP BY, DISTINCT, windows and merge joins, and sorts by columns of
+    several tables, are not judged; nor, on PostgreSQL, is the order of a whole table without a LIMIT, where a sort is
+    cheaper than reading along an index.
     """
 
     name = "no_sorts"

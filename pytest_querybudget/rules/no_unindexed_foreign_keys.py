@@ -48,13 +48,13 @@ class NoUnindexedForeignKeys(PlanRule):
 
     ## What it does
 
-    Looks up the foreign keys of the tables that a test reads or writes, and fails for one with no index that begins with
-    its columns (in any order).
+    Looks up the foreign keys of the tables that a test reads or writes, and fails for one with no index that begins
+    with its columns (in any order).
 
     ## Why is this bad
 
-    Databases index what a foreign key points *at*, and except for MySQL and MariaDB not the key itself. Every DELETE of a
-    parent then reads the whole child table to check, and every collection of children is a full scan.
+    Databases index what a foreign key points *at*, and except for MySQL and MariaDB not the key itself. Every DELETE
+    of a parent then reads the whole child table to check, and every collection of children is a full scan.
 
     ## Example
 
@@ -78,12 +78,13 @@ class NoUnindexedForeignKeys(PlanRule):
 
     ## When to allow it
 
-    For keys to small tables that are never deleted from and never joined from: `no_unindexed_foreign_keys("*.country_id")`.
+    For keys to small tables that are never deleted from and never joined from:
+    `no_unindexed_foreign_keys("*.country_id")`.
 
     ## What it cannot know
 
-    Whether parents are ever deleted. A table is touched when a statement of the test names it; what triggers and cascades
-    touch is not seen.
+    Whether parents are ever deleted. A table is touched when a statement of the test names it; what triggers and
+    cascades touch is not seen.
     """
 
     name = "no_unindexed_foreign_keys"

@@ -44,6 +44,7 @@ class PlanRule(Rule):
     """A rule that judges plans."""
 
     needs_statements: ClassVar[bool] = True
+    needs_plans: ClassVar[bool] = True
     #: Whether every statement is judged, so that one that could not be planned is a fault.
     takes_tables: ClassVar[str | None] = "ignore"
 

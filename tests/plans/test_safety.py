@@ -154,6 +154,16 @@ def test_write_is_not_executed(engine: Engine) -> None:
         assert connection.execute(text("SELECT count(*) FROM things")).scalar() == 50
 
 
+def test_several_statements_are_not_sent(engine: Engine) -> None:
+    """EXPLAIN would hold for the first only, and the rest be executed."""
+    with engine.connect() as connection:
+        several = new_planner().plan(connection, "SELECT 1; DELETE FROM things", ())
+        assert several == NotPlanned(reason="several statements at once", slug="state")
+        one = new_planner().plan(connection, "SELECT ';' AS a, name /* ; */ FROM things -- ;\n;", ())
+        assert isinstance(one, Planned)
+        assert connection.execute(text("SELECT count(*) FROM things")).scalar() == 50
+
+
 def test_listeners_of_the_application_see_nothing(engine: Engine) -> None:
     """EXPLAIN goes past SQLAlchemy's events."""
     seen: list[str] = []
