@@ -57,6 +57,20 @@ def printable(text: str) -> str:
     return _COMMAND.sub(lambda match: f"{match[1]}\\x3a" if match[1] is not None else "\\x23", visible(text))
 
 
+def pretty(sql: str, limit: int = 10_000) -> str:
+    """Lay a statement out over several lines, printable; one of more than `limit` characters is cut into one line."""
+    if len(sql) > limit:
+        return brief(sql, limit)
+    import sqlparse  # It costs 30 ms, and only who asks for more than one line pays them.
+    from sqlparse.exceptions import SQLParseError
+
+    try:
+        return printable(sqlparse.format(sql, reindent=True, indent_width=4, wrap_after=72).strip())
+    except (SQLParseError, RecursionError):
+        # Nested deeper than it goes.
+        return one_line(sql)
+
+
 def _escape(match: re.Match[str]) -> str:
     code = ord(match[0])
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"

@@ -69,20 +69,19 @@ def loader_option(meaning: Meaning, query: Query) -> str:
     """Return the loader option as Python, the whole path from the entity that the query selects."""
     hops = _collapsed(meaning.path)
     if meaning.load == "subclass":
-        base = meaning.base if meaning.base in query.entities else meaning.base or meaning.entity
+        base = meaning.base or meaning.entity
         classes = ", ".join(query.subclasses or (meaning.entity,))
-        return ".".join([*_steps(hops, meaning, query), f"selectin_polymorphic({base}, [{classes}])"])
-    steps = _steps(hops, meaning, query)
+        return ".".join([*_steps(hops, query), f"selectin_polymorphic({base}, [{classes}])"])
+    steps = _steps(hops, query)
     if meaning.load == "deferred":
         columns = [f"undefer({meaning.entity}.{each})" for each in meaning.attributes]
         return ", ".join(".".join([*steps, each]) for each in columns)
     first = hops[0] if hops else None
-    base = first and next(
-        (each for each in first.ancestors if each in query.entities and each not in first.bases), None
-    )
-    if first and base:
+    ancestors = first.ancestors if first else ()
+    root = next((each for each in ancestors if first and each in query.entities and each not in first.bases), None)
+    if first and root:
         # An option for an attribute of a subclass takes effect only once the query loads that subclass.
-        return f"selectin_polymorphic({base}, [{first.owner}]), {'.'.join(steps)}"
+        return f"selectin_polymorphic({root}, [{first.owner}]), {'.'.join(steps)}"
     return ".".join(steps)
 
 
@@ -95,7 +94,7 @@ def _collapsed(path: tuple[Hop, ...]) -> list[Hop]:
     return hops
 
 
-def _steps(hops: list[Hop], meaning: Meaning, query: Query) -> list[str]:
+def _steps(hops: list[Hop], query: Query) -> list[str]:
     """Return one option a hop: eager for what was lazy, and only named for what the query loads already."""
     steps = []
     for index, hop in enumerate(hops):

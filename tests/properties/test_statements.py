@@ -10,16 +10,18 @@ from hypothesis import strategies as st
 
 from pytest_querybudget.statements import Shape, from_text, literals, normalise
 
-PIECES = st.sampled_from(  # noqa: RUF005 - two tables
-    """
+PIECES = st.sampled_from(
+    [
+        *"""
     select SELECT from where WITH recursive as insert into values VALUES update set delete join left on using in IN
     ARRAY any between and or not null NULL true case when then end order by group having limit offset union
     returning conflict do for lateral exists distinct is like escape begin explain merge top over
     t a.b "q" "q""r" `m` [x] t.* * . .. ... , ; ( ) (( )) [ ] { } ' " ` '' "" $$ $t$ $1 ? ?1 ?| :x :1 :: : := %(x)s %s %
     @v @@ # ## -- /* */ /*! \\ 1 -1 - + 1.5 .5 1e5 0x1F 12ab e'x' E'\\'' n'x' q'[ x'00' q'[a]' = < > <> != <= -> ->>
     || | & ~ ~* !~ __ _ __[POSTCOMPILE_a_1] __[SCHEMA_x].t __[ POSTCOMPILE_x] now( count( COUNT é \x00 \ud800
-    """.split()
-    + [" ", "\n", "\t", "-- x\n", "/* x */"]
+    """.split(),
+        *(" ", "\n", "\t", "-- x\n", "/* x */"),
+    ]
 )
 DIALECTS = st.sampled_from(["", "postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle"])
 LISTS = st.lists(PIECES, max_size=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_querybudget.reports.text import duration, one_line, plural, printable, shorten, visible, well_formed
+from pytest_querybudget.reports.text import duration, one_line, plural, pretty, printable, shorten, visible, well_formed
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,27 @@ def test_well_formed_leaves_good_text_alone() -> None:
     """The same object comes back."""
     text = "SELECT 1"
     assert well_formed(text) is text
+
+
+@pytest.mark.parametrize(
+    ("sql", "lines"),
+    [
+        (
+            "SELECT a.id, a.name FROM a JOIN b ON b.a_id = a.id WHERE a.x = ? AND b.y IN (?, ?) ORDER BY a.id",
+            ["SELECT a.id, a.name", "FROM a", "JOIN b ON b.a_id = a.id"],
+        ),
+        ("INSERT INTO a (x) VALUES (?)", ["INSERT INTO a (x)", "VALUES (?)"]),
+        ("SELECT '\x1b[31m'", ["SELECT '\\x1b[31m'"]),
+        ("", [""]),
+    ],
+)
+def test_pretty_lays_a_statement_out(sql: str, lines: list[str]) -> None:
+    """One clause a line, and nothing that acts on a terminal."""
+    assert pretty(sql).split("\n")[: len(lines)] == lines
+
+
+@pytest.mark.parametrize("sql", ["(" * 2_000 + ")" * 2_000, "SELECT " + "x, " * 50_000 + "y"], ids=["deep", "long"])
+def test_pretty_gives_up_where_it_would_cost(sql: str) -> None:
+    """What is too deep or too long stays on one line."""
+    assert "\n" not in pretty(sql)
+    assert len(pretty(sql)) < 10_100
