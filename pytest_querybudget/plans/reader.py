@@ -67,12 +67,17 @@ class Traits:
 class PlanReader(Protocol):
     """Turns one database's EXPLAIN into `Plan`. Instances may keep caches; they live as long as the run."""
 
-    #: Names of SQLAlchemy dialects (`postgresql`, `mysql`, `mariadb`, `sqlite`).
-    dialects: tuple[str, ...]
-    #: Whether plans have a cost (`max_cost` is an error where they have none).
-    has_costs: bool
-    #: What indexes of this database can do, for `advice.advise`.
-    traits: Traits
+    @property
+    def dialects(self) -> tuple[str, ...]:
+        """Names of SQLAlchemy dialects (`postgresql`, `mysql`, `mariadb`, `sqlite`)."""
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether plans have a cost (`max_cost` is an error where they have none)."""
+
+    @property
+    def traits(self) -> Traits:
+        """What indexes of this database can do, for `advice.problems_of`."""
 
     def fingerprint(self, link: Link) -> str:
         """A digest of the schema: equal schemas plan equally. Called once after each DDL; may be empty."""
