@@ -47,7 +47,9 @@ def divided(item: Any, open_window: Open) -> Iterator[None]:
             stack.enter_context(_replaced(handle, "inner_test", _numbered(handle.inner_test, open_window)))
         if isinstance(instance, TestCase) and callable(function):
             open_window("setup")
-            stack.enter_context(_replaced(item, "obj", _between_fixtures(function, open_window)))
+            # pytest leaves it to the instance to find an async method, and gives it any other one.
+            holder, name = (instance, item.name) if inspect.iscoroutinefunction(function) else (item, "obj")
+            stack.enter_context(_replaced(holder, name, _between_fixtures(function, open_window)))
             stack.enter_context(_replaced(instance, "subTest", _parted(instance.subTest, open_window)))
         if hasattr(subtests, "test"):
             stack.enter_context(_replaced(subtests, "test", _parted(subtests.test, open_window)))

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pytest_querybudget.capture.listener import Capture
 
-# SQLAlchemy is all there when this module has been imported.
-_AWAITED = "sqlalchemy.orm"
+# Engines can be made as soon as this has been imported: many an application does without `sqlalchemy.orm`.
+_AWAITED = "sqlalchemy"
 
 
 class Registration:
