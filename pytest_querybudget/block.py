@@ -14,7 +14,7 @@ from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 from pytest_querybudget.findings.allowances import SourceComments
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.registry import RULES
-from pytest_querybudget.verdicts import Judge, Verdict
+from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 
 if TYPE_CHECKING:
     from pytest_querybudget.capture.listener import Capture
@@ -23,12 +23,14 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a block is in: `open` returns what records, `close` is called when the block has ended.
+    `planner` returns what plans statements, for rules that need it.
 
     `why_blind` says why nothing could be recorded, if so; `note` hears of the verdicts and of the markers that
     silenced some of them.
     """
 
     open: Callable[[], Capture]
+    planner: Callable[[], Any] = lambda: None
     close: Callable[[], None] = lambda: None
     why_blind: Callable[[Recording], str | None] = lambda _: None
     note: Callable[[list[Verdict], set[Permission]], None] = lambda _, __: None
@@ -55,6 +57,7 @@ class Block:
         self.capture: Capture | None = None
         self.recording = Recording("block")
         self.journal: Any = None
+        self.outer_planner: Any = None
 
     def __enter__(self) -> Recording:
         """Begin to record. Raises `QueryBudgetError` where nothing can be recorded, or the block has not ended yet."""
@@ -64,6 +67,9 @@ class Block:
         self.capture = self.surroundings.open()
         self.recording = Recording("block")
         self.journal = self.capture.begin_block(self.recording)
+        self.outer_planner = self.capture.planner
+        if any(each.rule.needs_plans for each in self.budget.declarations.values()):
+            self.capture.planner = self.surroundings.planner()
         return self.recording
 
     def __exit__(
@@ -75,6 +81,7 @@ class Block:
         if capture is None:
             return
         capture.end_block(self.journal)
+        capture.planner = self.outer_planner
         journals, capture.journals = capture.journals, ()
         try:
             failure = self._judge()
@@ -91,6 +98,8 @@ class Block:
             reason = "; ".join(self.recording.problems) or self.surroundings.why_blind(self.recording)
             if reason:
                 return QueryBudgetError(f"the block ({declared}) could not be measured: {reason}")
+            if faults := rule_faults(self.recording, self.budget):
+                return QueryBudgetError("\n".join(faults))
         try:
             verdicts, used = self.judge.judge(self.recording, self.budget)
             self.surroundings.note([each for each in verdicts if each.finding.rule in self.budget.declarations], used)
@@ -136,4 +145,11 @@ def _alone(root: Path) -> Surroundings:
         seen = any(True for _ in recording.statements()) or engine_exists()
         return None if seen else "there is no SQLAlchemy engine in this process, so no statement could be seen"
 
-    return Surroundings(open=listen, close=registration.remove, why_blind=why_blind)
+    return Surroundings(open=listen, close=registration.remove, why_blind=why_blind, planner=_planner)
+
+
+def _planner() -> Any:
+    from pytest_querybudget.plans.planner import Planner
+    from pytest_querybudget.plans.readers import default_readers
+
+    return Planner.of(default_readers())

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from pytest_querybudget.budgets import Budget
 from pytest_querybudget.recording.model import Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.recording.plans import Planned
 from pytest_querybudget.reports.document import (
     Allowance,
     BudgetEntry,
@@ -52,6 +53,7 @@ def statement_entry(statement: Statement, window: Window, started: float) -> Sta
         relationship=meaning.relationship if meaning else None,
         load=meaning.load if meaning else None,
         window=window.label,
+        plan=statement.plan.plan.text if isinstance(statement.plan, Planned) else None,
     )
 
 

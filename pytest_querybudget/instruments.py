@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pytest_querybudget.budgets import Budget
     from pytest_querybudget.capture.listener import Capture
     from pytest_querybudget.capture.registration import ImportWatch, Registration
+    from pytest_querybudget.plans.planner import Planner
 
 
 class Instruments:
@@ -38,6 +39,9 @@ class Instruments:
         self.threads_before: frozenset[threading.Thread] | None = None
         self.threads_left: frozenset[threading.Thread] = frozenset()
         self.engine_seen = False
+        self.planner: Planner | None = None
+        # Plan readers of other plugins and of the suite.
+        self.readers: tuple[Any, ...] = ()
 
     def install(self) -> None:
         """Listen to SQLAlchemy, now or as soon as the suite imports it."""
@@ -80,7 +84,22 @@ class Instruments:
         if self.capture is not None and self.registration is not None:
             self.registration.renew()
             self.journal = self.capture.begin(recording, own)
+            self.capture.planner = None
         return self.journal
+
+    def plan_statements(self, *, wanted: bool) -> None:
+        """Plan every statement from here on, where a rule of the test or the user wants plans."""
+        if self.capture is not None and (wanted or self.settings.explain):
+            self.capture.planner = self.need_planner()
+
+    def need_planner(self) -> Planner:
+        """Return the planner of the run."""
+        if self.planner is None:
+            from pytest_querybudget.plans.planner import Planner
+            from pytest_querybudget.plans.readers import default_readers
+
+            self.planner = Planner.of([*default_readers(), *self.readers])
+        return self.planner
 
     def open(self, phase: str, label: str | None = None) -> Window | None:
         """Begin a window."""

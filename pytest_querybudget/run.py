@@ -30,7 +30,7 @@ from pytest_querybudget.reports import failure
 from pytest_querybudget.reports.document import Problem, TestEntry, to_plain
 from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.settings import Settings
-from pytest_querybudget.verdicts import Judge, Verdict
+from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 from pytest_querybudget.windows import divided, own_code
 
 
@@ -73,8 +73,13 @@ class Run:
         self.budgets = BudgetReader(rules, settings.defaults)
         today = dt.datetime.now(tz=dt.timezone.utc).astimezone().date()
         self.comments = SourceComments(settings.rootdir, today)
-        self.judge = Judge(rules, settings.mode == "strict", self.comments, today)
+        self.judge = Judge(
+            rules, settings.mode == "strict", self.comments, today, plans=settings.explain
+        )
         self.instruments = Instruments(settings, self.note_fault)
+        self.instruments.readers = tuple(
+            each for found in config.hook.pytest_querybudget_plan_readers() for each in found or ()
+        )
         self.collector = Collector(settings)
         self.current: Current | None = None
         self.is_worker = hasattr(config, "workerinput")
@@ -106,7 +111,7 @@ class Run:
                 self._refuse_unmeasurable(item, budget)
             except BudgetError as error:
                 raise BudgetError(f"{item.nodeid}: {error}") from None
-            if any(each.options.patterns for each in budget.declarations.values()):
+            if any(each.rule.names_columns for each in budget.declarations.values()):
                 patterns[item.nodeid] = budget
         self.instruments.check_patterns(patterns)
 
@@ -141,6 +146,8 @@ class Run:
         recording = Recording(item.nodeid)
         self.current = Current(item, budget, recording, marks=_mark_count(item), mistake=mistake)
         self._safely(lambda: self.instruments.begin(recording, own_code(getattr(item, "obj", None))))
+        wanted = any(each.rule.needs_plans for each in budget.declarations.values())
+        self._safely(lambda: self.instruments.plan_statements(wanted=wanted))
 
     def around_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """Record what the test sends, and hold it to its budget when it has passed."""
@@ -246,6 +253,10 @@ class Run:
         if reason:
             current.failed = True
             raise BudgetFailure(f"the budget ({', '.join(declared)}) could not be measured: {reason}")
+        faults = rule_faults(current.recording, current.budget)
+        if faults:
+            current.failed = True
+            raise BudgetFailure("\n".join(faults))
 
     def note_block(self, verdicts: list[Verdict], used: set[Permission]) -> None:
         """Take over what a block of the test was judged to do."""
@@ -389,7 +400,7 @@ class BudgetFixture:
         budget = run.budgets.of_keywords(rules) if rules else Budget()
         outer = run.current.budget.permissions if run.current else ()
         capture = run.instruments.need_capture()
-        surroundings = Surroundings(open=lambda: capture, why_blind=run.instruments.why_blind, note=run.note_block)
+        surroundings = Surroundings(open=lambda: capture, why_blind=run.instruments.why_blind, note=run.note_block, planner=run.instruments.need_planner)
         return Block(Budget(declarations=budget.declarations, permissions=outer), run.judge, run.text_of, surroundings)
 
 

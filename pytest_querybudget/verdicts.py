@@ -31,11 +31,14 @@ class Judge:
     strict: bool
     comments: SourceComments
     today: dt.date
+    # Whether every statement is planned, so that plans are judged without being declared.
+    plans: bool = False
     found: Mapping[str, Options] = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare the rules that apply without being declared."""
-        self.found = {each.name: each.parse((), {}) for each in self.rules if each.default}
+        applied = [each for each in self.rules if each.default or (self.plans and each.explained)]
+        self.found = {each.name: each.parse((), {}) for each in applied}
 
     def judge(
         self, recording: Recording, budget: Budget, only: Callable[[Options], bool] = lambda _: True
@@ -78,3 +81,9 @@ class Judge:
             if named and (each.until is None or each.until >= self.today) and matches(finding, each.match):
                 return each
         return None
+
+
+def rule_faults(recording: Recording, budget: Budget) -> list[str]:
+    """Return why rules that the test declares cannot be judged."""
+    declared = [each for each in budget.declarations.values() if each.on_test]
+    return [fault for each in declared for fault in each.rule.faults(recording, each.options)]

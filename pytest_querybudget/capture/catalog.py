@@ -36,7 +36,7 @@ def check_patterns(budgets: Mapping[str, Any]) -> None:
         return
     for nodeid, budget in budgets.items():
         for declaration in budget.declarations.values():
-            for pattern in declaration.options.patterns:
+            for pattern in declaration.options.patterns if declaration.rule.names_columns else ():
                 if declaration.on_test and not any(fnmatchcase(each, pattern) for each in columns):
                     near = difflib.get_close_matches(pattern, columns, n=3) or columns[:5]
                     raise LookupError(

@@ -81,6 +81,9 @@ class Capture:
         self.stray_statements: dict[str, int] = {}
         # With a global interpreter lock no other thread comes in between the reads and writes of one counter.
         self.lock = None if getattr(sys, "_is_gil_enabled", lambda: True)() else threading.RLock()
+        # Plans a statement before it is sent, where a rule or the user asks for plans.
+        self.planner: Any = None
+        self.schema_changed = False
         self.serial = 0
         self.flushes = 0
         self.flushing: dict[int, int] = {}
@@ -96,6 +99,8 @@ class Capture:
             return None
         dialect = context.dialect
         listeners = dialect.dispatch.do_execute
+        if self.planner is not None:
+            self._plan(statement, parameters, context)
         start = perf_counter()
         try:
             if len(listeners) == 1 or not self._others(listeners, cursor, statement, parameters, context):
@@ -134,6 +139,8 @@ class Capture:
         context = arguments[-1]
         parameters = arguments[0] if len(arguments) > 1 else ()
         listeners = getattr(context.dialect.dispatch, name)
+        if self.planner is not None:
+            self._plan(statement, parameters, context, many=name == "do_executemany")
         start = perf_counter()
         try:
             if len(listeners) == 1 or not self._others(listeners, cursor, statement, *arguments):
@@ -170,6 +177,29 @@ class Capture:
             journal.recording.problems.append(f"{type(error).__name__} inside pytest-querybudget")
         self.journals = ()
         self.on_fault(error)
+
+    # Plans
+
+    def _plan(self, statement: str, parameters: Any, context: Any, *, many: bool = False) -> None:
+        """Plan a statement before it runs: afterwards the database might tell other things of it."""
+        try:
+            shape = self._shape_of(statement, context)
+            connection = context.root_connection
+            shape.planned = self.planner.plan(connection, statement, parameters, executemany=many, shape=shape.text)
+        except Exception as error:  # noqa: BLE001 - the statement runs all the same
+            self._fault(self.journals, error)
+
+    def _shape_of(self, statement: str, context: Any) -> ShapeEntry:
+        compiled = context.compiled
+        if compiled is not None and (context.isinsert or context.isupdate) and _is_default(context, statement):
+            compiled = None
+        text = statement if compiled is None else compiled.string
+        return self.shapes.by_text.get(text) or self.shapes.add(text, compiled, context.dialect.name)
+
+    def _note_schema_change(self) -> None:
+        if self.planner is not None:
+            self.planner.schema_changed()
+            self.schema_changed = True
 
     # What is being written
 
@@ -322,6 +352,7 @@ class Capture:
         self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any
     ) -> Statement:
         entry = Statement(shape, stack, None)
+        entry.plan = shape.planned
         entry.window = journal.window
         entry.dialect = context.dialect.name
         description = cursor.description
@@ -453,6 +484,8 @@ class Capture:
                 journal.barrier = journal.sequence
             return
         journal.note_written(entry.shape)
+        if kind == "ddl":
+            self._note_schema_change()
         if entry.columns and orm.returns_entities(context.compiled):
             entry.origin = scope.origin = Origin(entry)
             journal.runs.add(self.next_run(), entry.origin, ())
@@ -492,6 +525,8 @@ class Capture:
 
     def on_rollback(self, session: Any, _previous: Any) -> None:
         """Forget what was read before a rollback (`SessionEvents.after_soft_rollback`)."""
+        if self.schema_changed:
+            self._note_schema_change()
         for journal in self.journals:
             journal.barrier = journal.sequence
         self._session_scope(session).flush = 0

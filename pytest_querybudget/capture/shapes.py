@@ -30,7 +30,7 @@ _KINDS = {
 class ShapeEntry:
     """A shape, the statements of it that were seen last, and its facts, which are worked out when they are asked for."""
 
-    __slots__ = ("_facts", "attributes", "expanding", "given", "kind", "latest", "literal", "orm", "entities", "text", "dialect")
+    __slots__ = ("_facts", "attributes", "expanding", "given", "kind", "latest", "literal", "orm", "planned", "entities", "text", "dialect")
 
     def __init__(self, text: str, kind: str, *, literal: bool, dialect: str) -> None:
         self.text = text
@@ -46,6 +46,8 @@ class ShapeEntry:
         # Whether the entities come from a statement that the application wrote: no option can join to it.
         self.given = False
         self.latest: Statement | None = None
+        # The latest answer of the planner.
+        self.planned: Any = None
         self._facts: Shape | None = None
 
     @property

@@ -70,7 +70,10 @@ def finding_lines(finding: Finding, indent: str = "", *, said: bool = False) -> 
     if finding.origin and finding.origin != finding.location:
         yield from _wrapped("rows   ", f"from the query at {finding.origin}", inner)
     if finding.fix:
-        yield from _wrapped("fix    ", finding.fix, inner)
+        for index, line in enumerate(finding.fix.splitlines()):
+            yield from _wrapped("       " if index else "fix    ", line, inner)
+    if finding.proof:
+        yield from _wrapped("proof  ", finding.proof.text, inner)
     if finding.sql:
         yield _cut(f"{inner}sql    {printable(finding.sql)}")
 

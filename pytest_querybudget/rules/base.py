@@ -49,6 +49,12 @@ class Rule(ABC):
     #: Rules that look at statements the test sent during its call phase cannot judge a test that sent none;
     #: for those that require something to have happened, that is an error.
     needs_statements: ClassVar[bool] = False
+    #: Whether statements have to be planned for this rule.
+    needs_plans: ClassVar[bool] = False
+    #: Whether the rule is applied to every test when every statement is planned.
+    explained: ClassVar[bool] = False
+    #: Whether the patterns of its options are columns, which the metadata must know.
+    names_columns: ClassVar[bool] = False
 
     @abstractmethod
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
@@ -61,6 +67,10 @@ class Rule(ABC):
     def measure(self, recording: Recording, options: Options) -> Mapping[str, tuple[float, float]]:
         """Return limit and measured figure by name, for a ceiling; empty for a prohibition."""
         return {}
+
+    def faults(self, recording: Recording, options: Options) -> Iterator[str]:
+        """Yield why a recording cannot be judged where the rule is declared: then it must fail instead of passing."""
+        return iter(())
 
     @property
     def documentation(self) -> str:

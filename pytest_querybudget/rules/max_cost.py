@@ -61,6 +61,7 @@ class MaxCost(Rule):
     """
 
     name = "max_cost"
+    needs_plans = True
     takes = "a number"
     needs_statements = True
 

@@ -96,6 +96,7 @@ class NoFullScans(PlanRule):
     """
 
     name = "no_full_scans"
+    explained = True
     takes = "ignore=(names of tables)"
 
     def judge(self, statements: Iterable[PlannedStatement], options: Options) -> Iterator[Finding]:

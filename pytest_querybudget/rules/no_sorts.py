@@ -71,6 +71,7 @@ class NoSorts(PlanRule):
     """
 
     name = "no_sorts"
+    explained = True
     takes = "ignore=(names of tables)"
 
     def judge(self, statements: Iterable[PlannedStatement], options: Options) -> Iterator[Finding]:

@@ -88,6 +88,7 @@ class NoUnindexedForeignKeys(PlanRule):
     """
 
     name = "no_unindexed_foreign_keys"
+    explained = True
     takes = "patterns of keys to leave out"
 
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:

@@ -24,6 +24,7 @@ class Columns(Finding):
 class Projection(Rule):
     """A rule that takes patterns of columns."""
 
+    names_columns = True
     takes = '"table.column" patterns, for example "contacts.id", "*.metadata"'
 
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:

@@ -8,15 +8,20 @@ from types import MappingProxyType
 from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.rules.forbid_columns import ForbidColumns
 from pytest_querybudget.rules.max_columns import MaxColumns
+from pytest_querybudget.rules.max_cost import MaxCost
 from pytest_querybudget.rules.max_db_time import MaxDbTime
 from pytest_querybudget.rules.max_queries import MaxQueries
 from pytest_querybudget.rules.max_query_time import MaxQueryTime
 from pytest_querybudget.rules.max_rows import MaxRows
+from pytest_querybudget.rules.no_full_scans import NoFullScans
 from pytest_querybudget.rules.no_n_plus_one import NoNPlusOne
 from pytest_querybudget.rules.no_repeated_queries import NoRepeatedQueries
+from pytest_querybudget.rules.no_sorts import NoSorts
+from pytest_querybudget.rules.no_unindexed_foreign_keys import NoUnindexedForeignKeys
 from pytest_querybudget.rules.no_write_loops import NoWriteLoops
 from pytest_querybudget.rules.only_columns import OnlyColumns
 from pytest_querybudget.rules.read_only import ReadOnly
+from pytest_querybudget.rules.uses_index import UsesIndex
 
 RULES: tuple[Rule, ...] = (
     MaxQueries(),
@@ -30,6 +35,11 @@ RULES: tuple[Rule, ...] = (
     NoRepeatedQueries(),
     NoNPlusOne(),
     NoWriteLoops(),
+    UsesIndex(),
+    NoFullScans(),
+    NoSorts(),
+    MaxCost(),
+    NoUnindexedForeignKeys(),
 )
 
 
