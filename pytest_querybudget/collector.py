@@ -9,6 +9,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from pytest_querybudget.reports.document import Problem, Report, TestEntry, Tool, from_plain, total
+from pytest_querybudget.reports.format import ReportError
+from pytest_querybudget.reports.registry import names
+from pytest_querybudget.reports.writer import parse_target
 from pytest_querybudget.settings import Settings
 
 # What makes a session fail although no test did.
@@ -31,8 +34,11 @@ class Chance:
 class Collector:
     """Collects entries and outcomes, and makes one report of them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, hook: Any) -> None:
         self.settings = settings
+        self.formats = [each for found in hook.pytest_querybudget_reports() for each in found or ()]
+        for text in settings.reports:
+            parse_target(text, names(self.formats))
         self.tests: dict[str, TestEntry] = {}
         self.outcomes: dict[str, dict[str, str]] = {}
         self.durations: dict[str, float] = {}
@@ -88,13 +94,14 @@ class Collector:
             if (each.owner, each.of) not in used
         ]
 
-    def finish(self, *, partial: bool = False) -> bool:
+    def finish(self) -> bool:
         """Make the report, and write the files. Return whether something makes the session fail."""
-        self.report = self._make_report()
+        self.report = self.make_report()
         self._write()
         return any(each.slug in FATAL for each in self.problems)
 
-    def _make_report(self) -> Report:
+    def make_report(self) -> Report:
+        """Put what has been collected together."""
         tests = tuple(
             replace(
                 entry,
@@ -104,25 +111,29 @@ class Collector:
             for nodeid, entry in sorted(self.tests.items())
         )
         problems = {(each.slug, each.text, each.nodeid): each for each in (*self.problems, *self._stale())}
-        self.problems = [problems[key] for key in sorted(problems, key=str)]
         return Report(
-            mode=self.settings.mode, tool=_tool(), totals=total(tests), tests=tests, problems=tuple(self.problems)
+            mode=self.settings.mode,
+            tool=_tool(),
+            totals=total(tests),
+            tests=tests,
+            problems=tuple(problems[key] for key in sorted(problems, key=str)),
         )
 
     def _write(self) -> None:
         if not self.settings.reports or self.report is None:
             return
         from pytest_querybudget.reports import registry
-        from pytest_querybudget.reports.format import ReportError
-        from pytest_querybudget.reports.writer import parse_target, write
+        from pytest_querybudget.reports.writer import write
 
         for text in self.settings.reports:
-            target = parse_target(text)
+            target = parse_target(text, names(self.formats))
             try:
-                found = registry.find(target.format, rootdir=self.settings.rootdir)
+                found = registry.find(target.format, rootdir=self.settings.rootdir, others=self.formats)
                 self.wrote.append(write(self.report, found, target.path))
             except ReportError as error:
                 self.problems.append(Problem(slug="report", text=str(error)))
+            except Exception as error:  # noqa: BLE001 - one format's fault must not cost the others
+                self.problems.append(Problem(slug="fault", text=f"{type(error).__name__} while {text} was written"))
 
     def summary(self, width: int, verbosity: int) -> Iterator[tuple[str, dict[str, bool]]]:
         """Yield the lines of the summary; nothing when nothing touched a database."""

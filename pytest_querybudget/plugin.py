@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +10,7 @@ import pytest
 from pytest_querybudget import hookspecs
 from pytest_querybudget.rules.registry import RULES
 from pytest_querybudget.settings import add_options
-from pytest_querybudget.start import budget_fixture, start
+from pytest_querybudget.start import budget_fixture, growth_fixture, start
 
 if TYPE_CHECKING:
     from pytest_querybudget.run import Run
@@ -35,6 +35,12 @@ def pytest_configure(config: pytest.Config) -> None:
 def query_budget(request: pytest.FixtureRequest) -> Any:
     """Hold a block of a test to a budget, or look at what the test has sent: see `run.BudgetFixture`."""
     return budget_fixture(request.config)
+
+
+@pytest.fixture
+def query_growth(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Hold a function to as many queries for many rows as for a few: see `growth.QueryGrowth`."""
+    yield from growth_fixture(request.config)
 
 
 class Hooks:
@@ -74,6 +80,23 @@ class Hooks:
         report = yield
         self.run.hand_over(item, report)
         return report
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Remember which tests there are."""
+        self.run.note_collected(each.nodeid for each in session.items)
+
+    def pytest_collectreport(self, report: Any) -> None:
+        """Remember what could not be collected."""
+        self.run.note_collection(report)
+
+    def pytest_deselected(self) -> None:
+        """Remember that some tests were left out."""
+        self.run.note_deselected()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: list[str]) -> None:
+        """Remember which tests a worker has collected."""
+        self.run.note_collected(ids)
 
     def pytest_runtest_logreport(self, report: Any) -> None:
         """Collect the entry."""

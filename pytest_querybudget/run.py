@@ -11,23 +11,25 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import traceback
-from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import TestCase
 
 import pytest
 
+from pytest_querybudget.adoption import Adoption
 from pytest_querybudget.block import Block, Surroundings
 from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permission
 from pytest_querybudget.collector import Chance, Collector
 from pytest_querybudget.entries import budget_entries, finding_entry, phase_entries, statement_entries
 from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
-from pytest_querybudget.findings.allowances import SourceComments
+from pytest_querybudget.findings.allowances import Allowed, SourceComments
 from pytest_querybudget.instruments import Instruments
+from pytest_querybudget.lock.check import LockVerdict
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports import failure
-from pytest_querybudget.reports.document import Problem, TestEntry, to_plain
+from pytest_querybudget.reports.document import Problem, TestEntry, from_plain, to_plain
 from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.settings import Settings
 from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
@@ -80,7 +82,8 @@ class Run:
         self.instruments.readers = tuple(
             each for found in config.hook.pytest_querybudget_plan_readers() for each in found or ()
         )
-        self.collector = Collector(settings)
+        self.collector = Collector(settings, config.hook)
+        self.adoption = Adoption(settings, today)
         self.current: Current | None = None
         self.is_worker = hasattr(config, "workerinput")
         # What the test that runs now has to tell beside its entry.
@@ -164,8 +167,41 @@ class Run:
         if self.current is not None:
             self.current.completed = True
         self._refuse_unmeasured()
-        self._fail_on(verdicts)
+        held = self._held()
+        self._fail_on(self._tolerated(verdicts, held))
+        self._fail_on_lock(held)
         return result
+
+    def _held(self) -> LockVerdict | None:
+        """Return what the lock file says of the test, when there is one and the call has passed."""
+        current = self.current
+        if current is None or current.failed or self.adoption.keeper is None:
+            return None
+        return self.adoption.hold(self._test_entry(current))
+
+    def _tolerated(self, verdicts: list[Verdict], held: LockVerdict | None) -> list[Verdict]:
+        """Return the verdicts with what the lock file knows of allowed; what the test itself declares must hold."""
+        current = self.current
+        if held is None or current is None:
+            return verdicts
+        declared = {name for name, each in current.budget.declarations.items() if each.on_test}
+        changed = {
+            id(each): replace(each, failed=False, allowed=Allowed(reason=found.reason, source="lock", until=None))
+            for each in verdicts
+            if each.allowed is None and each.finding.rule not in declared
+            if (found := held.allowance(finding_entry(each))) is not None
+        }
+        current.verdicts = [changed.get(id(each), each) for each in current.verdicts]
+        return [changed.get(id(each), each) for each in verdicts]
+
+    def _fail_on_lock(self, held: LockVerdict | None) -> None:
+        current = self.current
+        if held is not None and held.failed and current is not None and not current.failed:
+            from pytest_querybudget.lock.text import failure as lock_failure
+
+            current.failed = True
+            name = self.settings.lock.name if self.settings.lock else "querybudget.lock"
+            raise BudgetFailure("\n".join(lock_failure(held, name=name)))
 
     def around_function(self) -> Generator[None, Any, Any]:
         """Let go of the test function's frame as soon as it has returned."""
@@ -280,19 +316,16 @@ class Run:
             report.querybudget = {"test": to_plain(entry), "problems": [], "allowances": []}
         report.querybudget["problems"] += [to_plain(each) for each in self.problems]
         self.problems = []
+        if getattr(self.config.option, "xmlpath", None):
+            from pytest_querybudget.reports.junit import properties
+
+            report.user_properties += properties(from_plain(TestEntry, report.querybudget["test"]))
 
     def _entry(self, current: Current) -> dict[str, Any]:
         recording = current.recording
         for statement in recording.statements():
             self.comments.note_place(statement.location)
-        entry = TestEntry(
-            nodeid=recording.nodeid,
-            outcome="passed",
-            phases=phase_entries(recording),
-            budget=budget_entries(recording, current.budget),
-            statements=statement_entries(recording),
-            findings=tuple(finding_entry(each) for each in current.verdicts),
-        )
+        entry = self._test_entry(current)
         problems = [
             Problem(slug="not-measured", text=each, nodeid=recording.nodeid) for each in dict.fromkeys(recording.problems)
         ]
@@ -306,6 +339,17 @@ class Run:
                 if current.completed
             ],
         }
+
+    def _test_entry(self, current: Current) -> TestEntry:
+        recording = current.recording
+        return TestEntry(
+            nodeid=recording.nodeid,
+            outcome="passed",
+            phases=phase_entries(recording),
+            budget=budget_entries(recording, current.budget),
+            statements=statement_entries(recording),
+            findings=tuple(finding_entry(each) for each in current.verdicts),
+        )
 
     def note_report(self, report: Any) -> None:
         """Take over what a report brings, where the user waits for it."""
@@ -325,7 +369,11 @@ class Run:
             self.config.workeroutput["querybudget"] = left  # type: ignore[attr-defined]
             return
         self.collector.add_left(left)
-        if self.collector.finish(partial=bool(session.shouldstop)) and session.exitstatus == pytest.ExitCode.OK:
+        report = self.collector.make_report()
+        full = self.adoption.coverage.is_full(self.config, session, self.collector.problems)
+        self.collector.problems += self.adoption.finish(report, full=full)
+        self.collector.wrote += self.adoption.lines
+        if self.collector.finish() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
     def _comment_chances(self) -> list[Chance]:
@@ -347,6 +395,21 @@ class Run:
             texts += [f"{each.path}:{each.line} {each.mistake}"] if each.mistake else []
         return [Problem(slug="stale-allowance", text=text) for text in texts]
 
+    def note_collected(self, nodeids: Iterable[str]) -> None:
+        """Remember which tests there are."""
+        self.adoption.coverage.collected.update(nodeids)
+
+    def note_collection(self, report: Any) -> None:
+        """Remember what was skipped as a whole, or could not be collected."""
+        if report.skipped:
+            self.adoption.coverage.skipped.add(report.nodeid)
+        elif report.failed:
+            self.adoption.coverage.partial = True
+
+    def note_deselected(self) -> None:
+        """Remember that some tests were left out."""
+        self.adoption.coverage.partial = True
+
     def collect_worker(self, node: Any, error: object) -> None:
         """Take over what a worker had left when it ended, or that it was lost. Raises `pytest.UsageError`."""
         output = getattr(node, "workeroutput", {})
@@ -361,6 +424,9 @@ class Run:
             terminal.section("query budget", "=")
         for text, markup in lines:
             terminal.write_line(text, **markup)
+        if self.collector.report is not None:
+            for note in self.adoption.review_notes(self.collector.report):
+                terminal.write_line(note)
 
     def note_fault(self, error: BaseException) -> None:
         """Remember a fault of this plugin: it is shown, and the session does not succeed."""

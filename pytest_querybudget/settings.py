@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_querybudget.reports.writer import parse_target
 
 if TYPE_CHECKING:
     import pytest
@@ -99,8 +98,6 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
     if mode not in MODES:
         raise ValueError(f"querybudget_mode got {mode!r}, but takes one of {', '.join(MODES)}")
     reports = (*config.getini("querybudget_report"), *(option("querybudget_report") or ()))
-    for each in reports:
-        parse_target(each)
     lock = option("querybudget_lock") or config.getini("querybudget_lock")
     return Settings(
         mode=mode,

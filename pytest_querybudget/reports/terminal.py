@@ -99,7 +99,8 @@ def _finding(seen: _Seen, width: int) -> Iterator[Line]:
         markup,
     )
     if entry.fix:
-        yield _cut(f"    {printable(entry.fix)}", width), {}
+        proven = " (proven)" if entry.proof and entry.proof.verdict == "proven" else ""
+        yield _cut(f"    {printable(entry.fix.partition(chr(10))[0])}{proven}", width), {}
 
 
 def _merged(tests: Iterable[TestEntry]) -> list[_Seen]:

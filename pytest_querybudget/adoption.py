@@ -1,0 +1,105 @@
+"""What a run leaves behind for the next one: the lock file, budgets in the source, notes for the code review."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from pytest_querybudget.lock.check import LockVerdict
+from pytest_querybudget.lock.keeper import Keeper
+from pytest_querybudget.reports.document import Problem, Report, TestEntry
+from pytest_querybudget.settings import Settings
+
+
+@dataclass(slots=True)
+class Coverage:
+    """Which tests there are, and whether a run has seen all of them.
+
+    `collected` are node ids, `skipped` the modules and classes that were skipped as a whole.
+    """
+
+    collected: set[str] = field(default_factory=set)
+    skipped: set[str] = field(default_factory=set)
+    partial: bool = False
+
+    def is_full(self, config: pytest.Config, session: pytest.Session, problems: list[Problem]) -> bool:
+        """Return whether every test of the suite was collected, and the run came to its end."""
+        option = config.option
+        selected = (
+            option.keyword
+            or option.markexpr
+            or getattr(option, "lf", False)
+            or getattr(option, "deselect", None)
+            or config.args_source is pytest.Config.ArgsSource.ARGS
+        )
+        stopped = session.shouldstop or session.shouldfail or any(each.slug == "lost-worker" for each in problems)
+        return bool(self.collected) and not (self.partial or selected or stopped)
+
+
+class Adoption:
+    """The lock of a run and what is written when it ends. Raises `LockError` for a lock that cannot be read."""
+
+    def __init__(self, settings: Settings, today: Any) -> None:
+        self.settings = settings
+        self.coverage = Coverage()
+        self.keeper: Keeper | None = None
+        self.lines: list[str] = []
+        if settings.lock is not None:
+            self.keeper = Keeper(
+                settings.lock, today=today, update=settings.update, strict_stale=settings.lock_strict
+            )
+
+    def hold(self, entry: TestEntry) -> LockVerdict | None:
+        """Return what the lock says of a test whose call has passed."""
+        return None if self.keeper is None else self.keeper.check(entry)
+
+    def finish(self, report: Report, *, full: bool) -> Iterator[Problem]:
+        """Write the lock and the markers, and remember what to say of them; yield what went wrong."""
+        if self.keeper is not None:
+            yield from self._end_lock(self.keeper, report, full=full)
+        if self.settings.write_markers:
+            yield from self._write_markers(report, full=full)
+
+    def _end_lock(self, keeper: Keeper, report: Report, *, full: bool) -> Iterator[Problem]:
+        from pytest_querybudget.lock.model import LockError
+
+        collected = self.coverage.collected if full else None
+        try:
+            ending = keeper.finish(report.tests, collected=collected, not_collected=self.coverage.skipped)
+        except LockError as error:
+            yield Problem(slug="lock", text=str(error))
+            return
+        self.lines += ending.lines
+        if ending.failed:
+            yield Problem(slug="lock", text="the lock file names tests that no longer exist")
+
+    def _write_markers(self, report: Report, *, full: bool) -> Iterator[Problem]:
+        from pytest_querybudget.markers import write
+
+        root, dry_run = self.settings.rootdir, self.settings.dry_run
+        try:
+            planned = write.plan(report.tests, root, complete=full)
+            if dry_run:
+                self.lines += write.diff(planned.changes)
+            else:
+                write.apply(planned.changes, root)
+        except (write.MarkersError, OSError) as error:
+            yield Problem(slug="markers", text=str(error))
+            return
+        self.lines += write.summary(planned, dry_run=dry_run)
+
+    def review_notes(self, report: Report) -> Iterator[str]:
+        """Yield annotations for GitHub Actions, and write the job summary, when the run is there."""
+        from pytest_querybudget.reports import github
+        from pytest_querybudget.reports.format import ReportError
+
+        if "GITHUB_ACTIONS" not in os.environ:
+            return
+        try:
+            yield from github.publish(report, rootdir=self.settings.rootdir, environ=os.environ)
+        except ReportError as error:
+            yield str(error)
