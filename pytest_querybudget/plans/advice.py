@@ -32,6 +32,7 @@ _NO_INDEX = {
     "unequal": "no B-tree serves an inequality: ask for the wanted values instead (IN), "
     "or give the wanted rows a partial index",
     "other": "no index serves this condition as it is written: compare a plain column with a value",
+    "prefix": "no index serves this pattern: bind it as one value, as in column.like(prefix + '%')",
     "or": "no index serves every side of this OR: split it into a UNION of selects that each have an index",
     "cast": "{columns} is converted to {type} before it is compared, so no index on it serves: "
     "pass the value in the column's own type",
@@ -225,7 +226,7 @@ def _why_none(predicates: Sequence[Predicate], table: TableInfo, leading: Sequen
     existing = next((each for each in table.indexes if leading and each.columns[:1] == (leading[0].subject,)), None)
     if existing is not None:
         return _NO_INDEX["exists"].format(index=existing.name)
-    for kind in ("suffix", "unequal", "or"):
+    for kind in ("suffix", "unequal", "or", "prefix"):
         if any(each.operator == kind for each in predicates):
             return _NO_INDEX[kind]
     return _NO_INDEX["other"]

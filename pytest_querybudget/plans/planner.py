@@ -75,10 +75,10 @@ class RawLink:
         """Rows as tuples, whatever row factory the application has given to its connection."""
         if self.driver == "pysqlite":
             cursor.row_factory = None
-        elif self.driver == "psycopg" and getattr(self.connection, "row_factory", None) is not None:
+        elif self.driver == "psycopg" and not hasattr(self.connection, "driver_connection"):
             from psycopg.rows import tuple_row
 
-            cursor.row_factory = tuple_row
+            cursor.row_factory = tuple_row  # the cursors of the asynchronous adapter make tuples anyway
 
 
 @dataclass(slots=True)
@@ -121,24 +121,27 @@ class Planner:
         Of an `executemany` the first set of parameters stands for all. `shape` is what statements have in
         common that plan alike, the text by default. Never raises an `Exception`.
         """
+        try:
+            return self._answered(connection, statement, _one(parameters, executemany), shape)
+        except Exception as error:  # noqa: BLE001 - a fault in here must never reach the application
+            return NotPlanned(reason=refusal(error))
+
+    def _answered(
+        self, connection: Connection, statement: str, parameters: Any, shape: Hashable | None
+    ) -> Planned | NotPlanned:
         kind, target = kind_of(statement), target_of(statement)
         if kind is None and target is None:
             return NotPlanned(reason="nothing to plan", slug="kind")
         if _is_several(statement):
             # EXPLAIN holds for the first only: a driver without parameters would execute the rest
             return NotPlanned(reason="several statements at once", slug="state")
-        dialect = connection.dialect
-        reader = self.readers.get(dialect.name)
+        dialect = connection.dialect.name
+        reader = self.readers.get(dialect)
         if reader is None:
-            return NotPlanned(reason=f"no plan reader for {dialect.name}", slug="reader")
-        first = parameters[0] if executemany and parameters else parameters
-        question = Question(statement=statement, parameters=first, kind=kind or "insert")
-        try:
-            if kind is None:
-                return self._written(reader, connection, target or "")
-            return self._cached(reader, connection, question, shape)
-        except Exception as error:  # noqa: BLE001 - a fault in here must never reach the application
-            return NotPlanned(reason=refusal(error))
+            return NotPlanned(reason=f"no plan reader for {dialect}", slug="reader")
+        if kind is None:
+            return self._written(reader, connection, target or "")
+        return self._cached(reader, connection, Question(statement=statement, parameters=parameters, kind=kind), shape)
 
     def tables(self, connection: Connection, names: Sequence[str]) -> Sequence[TableInfo]:
         """The catalog entries of these tables. Raises what the driver raises."""
@@ -258,6 +261,12 @@ def kind_of(statement: str) -> str | None:
     if word in ("insert", "replace"):
         return "insert" if _ROWS_FROM.search(statement) else None
     return word if word in ("select", "update", "delete") else None
+
+
+def _one(parameters: Any, executemany: bool) -> Any:
+    """The first set of parameters; of an "insertmanyvalues" the driver gets one set only, though it is many."""
+    many = executemany and isinstance(parameters, (list, tuple)) and parameters
+    return parameters[0] if many and isinstance(parameters[0], (list, tuple, dict)) else parameters
 
 
 def _is_several(statement: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_querybudget.plans.postgresql_catalog import FINGERPRINT, Names, read_tables
 from pytest_querybudget.plans.postgresql_session import aside, configure
 from pytest_querybudget.plans.postgresql_tree import Reading, reconciled, with_advice
-from pytest_querybudget.plans.reader import Link, Question, Traits
+from pytest_querybudget.plans.reader import CannotPlan, Link, Question, Traits
 from pytest_querybudget.recording.plans import Advice, Plan, TableInfo
 
 _PRICED_OUT = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
@@ -99,6 +99,7 @@ class PostgresqlReader:
                 names[str(name)] = each.name or ""
             else:
                 link.rows(ddl)
+                _usable(link, each.name or "")
         return names
 
     def ask(self, link: Link, question: Question, names: dict[str, str], advice: Sequence[Advice] = ()) -> Plan:
@@ -153,6 +154,17 @@ class PostgresqlReader:
             self.known.clear()
         for (schema, name), each in found.items():
             self.known[link.fingerprint, schema, name] = each
+
+
+def _usable(link: Link, index: str) -> None:
+    """Raise `CannotPlan` for an index that this transaction may not use, because it has changed rows of the table."""
+    escaped = index.replace("'", "''")
+    hidden = link.rows(
+        "SELECT 1 FROM pg_catalog.pg_index x JOIN pg_catalog.pg_class c ON c.oid = x.indexrelid "
+        f"WHERE c.relname = '{escaped}' AND x.indcheckxmin"
+    )
+    if hidden:
+        raise CannotPlan("the transaction has changed rows of the table, and may not use an index made after that")
 
 
 def _relations(plan: dict[str, Any]) -> list[Names]:

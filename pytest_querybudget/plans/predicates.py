@@ -239,6 +239,8 @@ def _pattern(right: syntax.Expression, subject: Subject, operator: str) -> Opera
         value = subject.value(right)
     elif isinstance(right, syntax.Operation) and right.operator == "||":
         return _pattern(right.operands[0], subject, operator)
+    elif isinstance(right, syntax.Call) and right.name == "concat" and right.arguments:
+        return _pattern(right.arguments[0], subject, operator)
     if isinstance(value, str) and value[:1] in (("*", "?", "[") if operator == "GLOB" else ("%", "_")):
         return "suffix"
     return "prefix"
@@ -288,7 +290,12 @@ def _simple(
 
 
 def _reason(expression: syntax.Expression) -> str | None:
-    return f"cast:{expression.type}" if isinstance(expression, syntax.Cast) else None
+    """A column that is converted; a part of a document has to be."""
+    operand = expression
+    while isinstance(operand, syntax.Cast):
+        operand = operand.operand
+    converted = isinstance(expression, syntax.Cast) and isinstance(operand, syntax.Column)
+    return f"cast:{expression.type}" if isinstance(expression, syntax.Cast) and converted else None
 
 
 def _other(expression: syntax.Expression, subject: Subject) -> Predicate:

@@ -147,6 +147,16 @@ def test_read_only_transaction_is_planned_and_advice_untried_or_hypothetical(eng
         assert connection.execute(text("SELECT 1")).scalar() == 1
 
 
+def test_advice_in_a_transaction_that_has_updated_rows(engine: Engine) -> None:
+    """PostgreSQL does not use an index made after an update of the same transaction: that refutes nothing."""
+    with engine.connect() as connection:
+        connection.execute(text("UPDATE things SET name = 'x' || name"))
+        answer = new_planner().plan(connection, "DELETE FROM things WHERE weight = %s", (7,))
+        assert isinstance(answer, Planned)
+        assert [each.ddl for each in answer.plan.advice] == ["CREATE INDEX ix_things_weight ON things (weight)"]
+        assert {each.proof.verdict for each in answer.plan.advice if each.proof} <= {"untried", "proven"}
+
+
 def test_write_is_not_executed(engine: Engine) -> None:
     """Planning a DELETE deletes nothing."""
     with engine.connect() as connection:
