@@ -27,7 +27,7 @@ PAGES = ROOT / "docs" / "rules"
 GENERATED = "<!-- Written by docs/build.py from the docstring of the rule: change it there. -->"
 BLOCK = re.compile(r"<!-- (?P<kind>file|output): (?P<what>.+?) -->\n+```\w*\n(?P<text>.*?)```", re.DOTALL)
 #: What differs from run to run.
-TIMES = re.compile(r"\b\d+(?:\.\d+)? (?:s|ms|µs)\b|\b\d+\.\d+s\b")
+TIMES = re.compile(r" *\b\d+(?:\.\d+)? (?:s|ms|µs)\b| \d+\.\d+s =+")
 
 
 def main() -> int:
