@@ -42,6 +42,24 @@ class RawLink:
     driver: str
     server_version: tuple[int, ...]
     fingerprint: str = ""
+    engine: Any = None
+
+    @contextmanager
+    def aside(self) -> Iterator[RawLink]:
+        """A second connection to the same database, past the pool and its events, closed at the end.
+
+        Raises `CannotPlan` when none can be opened the way the engine's URL says.
+        """
+        dialect = self.engine.dialect
+        arguments, keywords = dialect.create_connect_args(self.engine.url)
+        try:
+            other = dialect.connect(*arguments, **keywords)
+        except Exception as error:
+            raise CannotPlan(f"no second connection can be opened ({type(error).__name__})") from None
+        try:
+            yield RawLink(other, self.dialect, self.driver, self.server_version, self.fingerprint, self.engine)
+        finally:
+            other.close()
 
     def rows(self, sql: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
         """Execute through a new cursor and fetch everything."""
@@ -201,6 +219,7 @@ class Planner:
             dialect=dialect.name,
             driver=dialect.driver,
             server_version=tuple(each for each in dialect.server_version_info or () if isinstance(each, int)),
+            engine=connection.engine,
         )
         pool = connection.engine.pool
         generation, fingerprint = self.fingerprints.get(pool, (-1, ""))
