@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +14,7 @@ from pytest_querybudget.rules.registry import RULES
 from pytest_querybudget.settings import read_settings
 
 if TYPE_CHECKING:
+    from pytest_querybudget.growth import QueryGrowth
     from pytest_querybudget.run import Run
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
@@ -41,6 +43,15 @@ def budget_fixture(config: pytest.Config) -> Any:
     """Return what the fixture `query_budget` is: a stand-in that checks nothing where the plugin is switched off."""
     run = config.stash.get(RUN, None)
     return run.fixture() if run is not None else SwitchedOff()
+
+
+def growth_fixture(config: pytest.Config) -> Iterator[QueryGrowth]:
+    """Yield what the fixture `query_growth` is; where the plugin is switched off, it runs all and compares nothing."""
+    from pytest_querybudget.growth import QueryGrowth
+
+    growth = QueryGrowth(config.stash.get(RUN, None))
+    yield growth
+    growth.close()
 
 
 class SwitchedOff:

@@ -53,14 +53,32 @@ class Judge:
             if not only(options):
                 continue
             for finding in rule.check(recording, options):
-                permission = self._permission(budget.permissions, finding)
-                allowed = self.comments.find(finding)
-                if permission is not None:
-                    used.add(permission)
-                    allowed = Allowed(reason=permission.reason, source="marker", until=permission.until)
+                allowed = self._allowed(finding, budget.permissions, used)
                 fails = allowed is None and self._fails(finding, declaration)
                 verdicts.append(Verdict(finding=finding, failed=fails, allowed=allowed, phase=options.phase))
         return verdicts, used
+
+    def verdicts_of(
+        self, findings: Sequence[Finding], permissions: tuple[Permission, ...]
+    ) -> tuple[list[Verdict], set[Permission]]:
+        """Return verdicts of findings that the test itself has asked for: each fails unless something allows it."""
+        used: set[Permission] = set()
+        allowed = [self._allowed(each, permissions, used) for each in findings]
+        return [
+            Verdict(finding=each, failed=silenced is None, allowed=silenced)
+            for each, silenced in zip(findings, allowed, strict=True)
+        ], used
+
+    def _allowed(
+        self, finding: Finding, permissions: tuple[Permission, ...], used: set[Permission]
+    ) -> Allowed | None:
+        """Return what allows a finding, a marker before a comment, and note the marker."""
+        permission = self._permission(permissions, finding)
+        allowed = self.comments.find(finding)
+        if permission is not None:
+            used.add(permission)
+            return Allowed(reason=permission.reason, source="marker", until=permission.until)
+        return allowed
 
     def _applicable(self, budget: Budget) -> Iterable[tuple[Rule, Options, Declaration | None]]:
         for rule in self.rules:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.places import Place
-from pytest_querybudget.reports.failure import MOST_FINDINGS, MOST_STATEMENTS, WIDTH, finding_lines, wrapped
+from pytest_querybudget.reports.failure import MOST_FINDINGS, MOST_STATEMENTS, WIDTH, finding_lines
 from pytest_querybudget.reports.text import plural, printable
 
 
@@ -45,7 +46,7 @@ def _headline(compared: Compared) -> Iterator[str]:
         for index, (size, total) in enumerate(zip(sizes, totals, strict=True))
     )
     expected = f"at most {compared.slope:g} more for each row" if compared.slope else "the same number for all sizes"
-    yield from wrapped("", f"expected {expected}, got {sent}: {rate:.3g} more for each row", "")
+    yield from _wrapped(f"expected {expected}, got {sent}: {rate:.3g} more for each row")
 
 
 def _table(compared: Compared) -> Iterator[str]:
@@ -55,7 +56,7 @@ def _table(compared: Compared) -> Iterator[str]:
     yield f"What was sent, with {_listed(compared.sizes)} rows:"
     for counts, (sql, place) in rows[:MOST_STATEMENTS]:
         yield _cut(f"{_arrow(counts)} x {printable(sql)}")
-        yield from wrapped("", str(place) if place else "no line of the application", " " * 8)
+        yield from _wrapped(str(place) if place else "no line of the application", " " * 8)
     if len(rows) > MOST_STATEMENTS:
         yield f"    ... and {plural(len(rows) - MOST_STATEMENTS, 'more statement')}"
 
@@ -70,3 +71,9 @@ def _listed(sizes: Sequence[Any]) -> str:
 
 def _cut(line: str) -> str:
     return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+
+
+def _wrapped(text: str, indent: str = "") -> list[str]:
+    return textwrap.wrap(
+        printable(text), WIDTH, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from pytest_querybudget.rules.base import Rule
+from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.rules.forbid_columns import ForbidColumns
 from pytest_querybudget.rules.max_columns import MaxColumns
 from pytest_querybudget.rules.max_cost import MaxCost
@@ -35,6 +36,7 @@ RULES: tuple[Rule, ...] = (
     NoRepeatedQueries(),
     NoNPlusOne(),
     NoWriteLoops(),
+    ConstantQueries(),
     UsesIndex(),
     NoFullScans(),
     NoSorts(),
