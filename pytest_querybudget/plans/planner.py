@@ -54,7 +54,7 @@ class RawLink:
         arguments, keywords = dialect.create_connect_args(self.engine.url)
         try:
             other = dialect.connect(*arguments, **keywords)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - drivers raise what they like
             raise CannotPlan(f"no second connection can be opened ({type(error).__name__})") from None
         try:
             yield RawLink(other, self.dialect, self.driver, self.server_version, self.fingerprint, self.engine)

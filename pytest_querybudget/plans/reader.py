@@ -21,8 +21,8 @@ class Link(Protocol):
     """Raw SQL on the application's own DBAPI connection, unseen by SQLAlchemy's events.
 
     `connection` is the DBAPI connection (SQLAlchemy's adapted one for an async driver), `driver` the
-    name of SQLAlchemy's driver (`psycopg`, `asyncpg`, `aiosqlite` ...). The planner's link also has `aside()`, a context
-    manager with a second connection to the same database.
+    name of SQLAlchemy's driver (`psycopg`, `asyncpg`, `aiosqlite` ...). The planner's link also has `aside()`, a
+    context manager with a second connection to the same database.
     """
 
     connection: Any
