@@ -20,7 +20,7 @@ def engine_exists() -> bool:
 
 def known_columns() -> list[str]:
     """Return `table.column` for every table of every `MetaData` in the process."""
-    names = set()
+    names: set[str] = set()
     for each in gc.get_objects():
         if type(each) is MetaData or (isinstance(type(each), type) and issubclass(type(each), MetaData)):
             for table in each.tables.values():

@@ -70,7 +70,8 @@ class Journal:
         self.runs = Runs()
         self.sequence = 0
         self.barrier = 0
-        self.seen: dict[Any, tuple[int, Statement]] = {}
+        # When, and as what statement, a shape was last sent with some parameters.
+        self.seen: dict[Any, list[Any]] = {}
         self.written: dict[Any, int] = {}
         self.frame: FrameType | None = None
         self.window: Window = self.open(phase)
@@ -136,9 +137,9 @@ class Journal:
     def note_seen(self, key: Any, statement: Statement) -> None:
         """Remember that a statement ran with these parameters just now, in bounded memory."""
         seen = self.seen
-        if len(seen) >= MOST_SEEN and key not in seen:
+        if len(seen) >= MOST_SEEN:
             del seen[next(iter(seen))]
-        seen[key] = (self.sequence, statement)
+        seen[key] = [self.sequence, statement]
 
     def unchanged_since(self, then: int, shape: Any) -> bool:
         """Return whether nothing that a shape reads was written, and nothing rolled back, since `then`."""
@@ -177,9 +178,17 @@ def awaiting_frames(task: Any) -> list[FrameType]:
     frames = []
     awaited = task.get_coro()
     while awaited is not None:
-        frame = getattr(awaited, "cr_frame", None) or getattr(awaited, "gi_frame", None) or getattr(awaited, "ag_frame", None)
+        frame = (
+            getattr(awaited, "cr_frame", None)
+            or getattr(awaited, "gi_frame", None)
+            or getattr(awaited, "ag_frame", None)
+        )
         if frame is None:
             break
         frames.append(frame)
-        awaited = getattr(awaited, "cr_await", None) or getattr(awaited, "gi_yieldfrom", None) or getattr(awaited, "ag_await", None)
+        awaited = (
+            getattr(awaited, "cr_await", None)
+            or getattr(awaited, "gi_yieldfrom", None)
+            or getattr(awaited, "ag_await", None)
+        )
     return frames

@@ -53,9 +53,9 @@ def looping(code: CodeType) -> frozenset[int]:
         if each.opcode in _JUMPS and each.opname not in _WAITING:
             after.append(each.argval)
             backward = backward or each.argval <= each.offset
-        if each.opname not in _NO_FALLTHROUGH and index + 1 < len(instructions):
-            after.append(instructions[index + 1].offset)
-        elif each.opname in _WAITING and index + 1 < len(instructions):
+        if (each.opname not in _NO_FALLTHROUGH and index + 1 < len(instructions)) or (
+            each.opname in _WAITING and index + 1 < len(instructions)
+        ):
             after.append(instructions[index + 1].offset)
     if not backward:
         return frozenset()
@@ -76,10 +76,10 @@ def _in_cycles(follow: dict[int, list[int]]) -> frozenset[int]:
     stack: list[int] = []
     on_stack: set[int] = set()
     result: set[int] = set()
-    for root in follow:
+    for root, first in follow.items():
         if root in number:
             continue
-        work = [(root, iter(follow[root]))]
+        work = [(root, iter(first))]
         number[root] = low[root] = len(number)
         stack.append(root)
         on_stack.add(root)

@@ -27,7 +27,7 @@ def run_ids() -> Callable[[], int]:
     """Return the counter from which each ORM result takes the `runid` that it leaves on the instances it loads."""
     from sqlalchemy.orm import loading
 
-    counter: Callable[[], int] = loading._new_runid  # type: ignore[attr-defined]  # noqa: SLF001
+    counter: Callable[[], int] = loading._new_runid  # noqa: SLF001
     return counter
 
 
@@ -132,7 +132,7 @@ def _ancestors(owner: Any) -> tuple[str, ...]:
 
 def attributes_of(compiled: Any) -> dict[str, str]:
     """Return the mapped attribute, as `Class.attribute`, of each column of the entities that a SELECT names."""
-    names = {}
+    names: dict[str, str] = {}
     for entity in compiled.compile_state._entities:  # noqa: SLF001
         mapper = getattr(entity, "mapper", None)
         if mapper is None:

@@ -114,4 +114,6 @@ def _unordered(value: Any) -> Any:
 
 def list_length(parameters: Mapping[str, Any]) -> int:
     """Return the length of the longest list among the parameters, 0 when there is none."""
-    return max((len(each) for each in parameters.values() if isinstance(each, (list, tuple, set, frozenset))), default=0)
+    return max(
+        (len(each) for each in parameters.values() if isinstance(each, (list, tuple, set, frozenset))), default=0
+    )

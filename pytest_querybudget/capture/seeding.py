@@ -20,7 +20,7 @@ class AddedRows:
         self.rows = 0
         self.unknown = False
 
-    def __enter__(self) -> AddedRows:
+    def __enter__(self) -> AddedRows:  # noqa: PYI034 - Self is of Python 3.11
         """Begin to listen."""
         from sqlalchemy import event
         from sqlalchemy.engine import Engine

@@ -28,9 +28,22 @@ _KINDS = {
 
 
 class ShapeEntry:
-    """A shape, the statements of it that were seen last, and its facts, which are worked out when they are asked for."""
+    """A shape, the statements of it that were seen last, and its facts, which are worked out when asked for."""
 
-    __slots__ = ("_facts", "attributes", "expanding", "given", "kind", "latest", "literal", "orm", "planned", "entities", "text", "dialect")
+    __slots__ = (
+        "_facts",
+        "attributes",
+        "dialect",
+        "entities",
+        "expanding",
+        "given",
+        "kind",
+        "latest",
+        "literal",
+        "orm",
+        "planned",
+        "text",
+    )
 
     def __init__(self, text: str, kind: str, *, literal: bool, dialect: str) -> None:
         self.text = text
@@ -104,9 +117,7 @@ class Shapes:
         if getattr(compiled, "statement", None) is None or not hasattr(compiled, "binds"):
             return
         entry.learn(from_compiled(compiled))
-        entry.expanding = frozenset(
-            name for name, each in compiled.binds.items() if getattr(each, "expanding", False)
-        )
+        entry.expanding = frozenset(name for name, each in compiled.binds.items() if getattr(each, "expanding", False))
         if orm.is_orm_select(compiled):
             entry.orm = True
             entry.entities = orm.entities_of(compiled)

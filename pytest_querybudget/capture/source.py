@@ -154,7 +154,7 @@ def _site_directories() -> tuple[str, ...]:
 
 def _top(inside: str) -> str:
     first = inside.replace(os.sep, "/").split("/", 1)[0]
-    return first[:-3] if first.endswith(".py") else first
+    return first.removesuffix(".py")
 
 
 def _enclosing(code: CodeType) -> str | None:

@@ -66,7 +66,7 @@ class Stack:
         """Return whether the step at `index` is one of the test function's own lines."""
         return 0 <= self.tested <= index
 
-    def matches(self, deepest: int) -> bool:  # noqa: PLR0911, PLR0912 - on the hottest path
+    def matches(self, deepest: int) -> bool:  # noqa: C901 - one pass for each statement
         """Return whether the frames from the caller outwards are those of this stack, as far as `deepest` steps."""
         crossed = self.crossed
         if deepest == 1 and crossed:
@@ -165,11 +165,13 @@ class StackReader:
         self.loops = Loops()
         self.known: dict[tuple[object, ...], Stack] = {}
 
-    def read(self, frame: FrameType | None, own: frozenset[int], position: Callable[[FrameType | None], int]) -> Reading:
+    def read(  # noqa: C901 - one pass for each statement
+        self, frame: FrameType | None, own: frozenset[int], position: Callable[[FrameType | None], int]
+    ) -> Reading:
         """Return the stack from `frame` outwards, up to the test function.
 
-        `own` are the ids of the test function's code objects (hashing a code object is slow); `position` tells where the test function stands when it is
-        not on this stack.
+        `own` are the ids of the test function's code objects (hashing a code object is slow); `position` tells where
+        the test function stands when it is not on this stack.
         """
         steps: list[tuple[int, CodeType, int]] = []
         frames: list[FrameType] = []
@@ -203,7 +205,7 @@ class StackReader:
                     steps.append((hops, code, frame.f_lasti))
                     hops = 0
             elif tested >= 0:
-                if hops > 2:  # noqa: PLR2004 - what calls the test function is pytest's
+                if hops > 2:
                     break
             elif kind == FRAMEWORK and entered < 0:
                 entered, framed = len(steps), len(frames)
@@ -211,7 +213,7 @@ class StackReader:
             hops += 1
         return Reading(self._share(steps, len(frames), crossed, entered, tested, test, position), frames, framed, test)
 
-    def _share(  # noqa: PLR0913 - what one walk has found
+    def _share(
         self,
         steps: list[tuple[int, CodeType, int]],
         frames: int,
