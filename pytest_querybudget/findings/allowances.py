@@ -7,7 +7,7 @@ import datetime as dt
 import linecache
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -59,7 +59,7 @@ class SourceComments:
     spans: dict[str, list[Span]] = field(default_factory=dict)
 
     def find(self, finding: Finding) -> Allowed | None:
-        """Return the comment that silences a finding: on one of the lines of its chain, or on a `def` around its line."""
+        """Return the comment that silences a finding: on a line of its chain, or on a `def` around its line."""
         if finding.location is None:
             return None
         for comment in self.around((finding.location, *finding.chain)):
@@ -68,10 +68,9 @@ class SourceComments:
                 return Allowed(reason=comment.reason, source=f"{comment.path}:{comment.line}", until=comment.until)
         return None
 
-    def note_place(self, place: Place | None) -> None:
-        """Remember that a line sent something: an allowance there had its chance."""
-        if place is not None:
-            self.seen.update(self.around((place,)))
+    def note_places(self, places: Sequence[Place]) -> None:
+        """Remember that lines sent something: an allowance there had its chance."""
+        self.seen.update(self.around(places))
 
     def noted(self) -> list[Comment]:
         """Return the comments that had their chance, because their lines sent something."""

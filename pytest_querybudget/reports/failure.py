@@ -18,7 +18,7 @@ MOST_FINDINGS = 6
 MOST_CALLERS = 3
 
 
-def explain(recording: Recording, budget: Any, verdicts: Sequence[Any]) -> str:
+def explain(recording: Recording, budget: Any, verdicts: Sequence[Any]) -> str:  # noqa: ARG001
     """Return the whole text, at most 80 columns wide where words allow it."""
     failed = [each.finding for each in verdicts if each.failed]
     others = [each.finding for each in verdicts if not each.failed and each.allowed is None]
@@ -51,7 +51,7 @@ def _more(number: int, shown: int, noun: str) -> list[str]:
     return [f"... and {plural(number - shown, f'more {noun}')}", ""] if number > shown else []
 
 
-def finding_lines(finding: Finding, indent: str = "", *, said: bool = False) -> Iterator[str]:
+def finding_lines(finding: Finding, indent: str = "", *, said: bool = False) -> Iterator[str]:  # noqa: C901 - one branch a line
     """Yield one finding: the message, the access, the query that brought the rows in, the cure, the statement.
 
     `said` leaves out the message, where it has been said already.
@@ -101,7 +101,8 @@ def statement_lines(recording: Recording, failed: Iterable[Finding]) -> Iterator
         yield from _statement(each)
     rest = statements[MOST_STATEMENTS:]
     if rest:
-        yield f"    ... and {plural(sum(each.count for each in rest), 'more query', 'more queries')} in {plural(len(rest), 'place')}"
+        more = plural(sum(each.count for each in rest), "more query", "more queries")
+        yield f"    ... and {more} in {plural(len(rest), 'place')}"
 
 
 def _statement(statement: Statement) -> Iterator[str]:

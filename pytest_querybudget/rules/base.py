@@ -12,7 +12,6 @@ from typing import Any, ClassVar
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
 
-
 # Limits above these could never fail: no test sends a billion statements, or takes a day.
 MOST_COUNT = 1_000_000_000
 MOST_SECONDS = 86_400
@@ -46,6 +45,8 @@ class Rule(ABC):
     takes: ClassVar[str] = ""
     default: ClassVar[bool] = False
     needs: ClassVar[str | None] = None
+    #: Rules that compare tests with each other: a block of one test cannot be held to them.
+    compares_tests: ClassVar[bool] = False
     #: Rules that look at statements the test sent during its call phase cannot judge a test that sent none;
     #: for those that require something to have happened, that is an error.
     needs_statements: ClassVar[bool] = False
@@ -64,11 +65,11 @@ class Rule(ABC):
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
         """Yield what a recording has that this rule forbids."""
 
-    def measure(self, recording: Recording, options: Options) -> Mapping[str, tuple[float, float]]:
+    def measure(self, recording: Recording, options: Options) -> Mapping[str, tuple[float, float]]:  # noqa: ARG002
         """Return limit and measured figure by name, for a ceiling; empty for a prohibition."""
         return {}
 
-    def faults(self, recording: Recording, options: Options) -> Iterator[str]:
+    def faults(self, recording: Recording, options: Options) -> Iterator[str]:  # noqa: ARG002
         """Yield why a recording cannot be judged where the rule is declared: then it must fail instead of passing."""
         return iter(())
 
@@ -105,7 +106,9 @@ def count_option(rule: Rule, name: str, value: Any) -> int:
     if value < 0:
         raise OptionError(f"{rule.name} got {_named(name, value)}, but a limit cannot be negative")
     if value > MOST_COUNT:
-        raise OptionError(f"{rule.name} got {_named(name, value)}, which no test reaches: it takes at most {MOST_COUNT:,}")
+        raise OptionError(
+            f"{rule.name} got {_named(name, value)}, which no test reaches: it takes at most {MOST_COUNT:,}"
+        )
     return value
 
 
@@ -116,7 +119,9 @@ def number_option(rule: Rule, name: str, value: Any, unit: str = "", most: float
     if not math.isfinite(value) or value < 0:
         raise OptionError(f"{rule.name} got {_named(name, value)}, but takes a finite number{unit} from 0")
     if value > most:
-        raise OptionError(f"{rule.name} got {_named(name, value)}, which no test reaches: it takes at most {most:g}{unit}")
+        raise OptionError(
+            f"{rule.name} got {_named(name, value)}, which no test reaches: it takes at most {most:g}{unit}"
+        )
     return value
 
 
@@ -130,7 +135,7 @@ def flag_option(rule: Rule, name: str, value: Any) -> bool:
 def threshold_option(rule: Rule, keywords: Mapping[str, Any]) -> float:
     """Return the threshold of a detection: how many statements make a finding, at least 2."""
     value = count_option(rule, "threshold", keywords.get("threshold", 2))
-    if value < 2:  # noqa: PLR2004 - one of a thing is no repetition
+    if value < 2:
         raise OptionError(f"{rule.name} got threshold={value}, but one statement is no repetition: it takes 2 or more")
     return value
 
@@ -149,4 +154,4 @@ def _named(name: str, value: Any) -> str:
 
 def _show(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."  # noqa: PLR2004 - what fits beside the rest of a line
+    return text if len(text) <= 60 else text[:57] + "..."

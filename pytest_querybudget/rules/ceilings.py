@@ -49,7 +49,7 @@ def counted(statements: Iterable[Statement]) -> list[Statement]:
 
 
 def windows_of(recording: Recording, phase: str) -> list[tuple[str | None, list[Statement]]]:
-    """Return what is measured by itself: each named part of a phase and the rest of it, or everything together for `all`.
+    """Return what is measured by itself: each named part of a phase and the rest of it, or all together for `all`.
 
     What was sent outside of the parts is one figure, and none where nothing was sent there.
     """
@@ -68,5 +68,3 @@ def windows_of(recording: Recording, phase: str) -> list[tuple[str | None, list[
 def worst(statements: Iterable[Statement]) -> Statement | None:
     """Return the statement that was sent most often."""
     return max(statements, key=lambda each: each.count, default=None)
-
-

@@ -146,6 +146,7 @@ class ConstantQueries(Rule):
     """
 
     name = "constant_queries"
+    compares_tests = True
     takes = 'by="parameter", slope='
 
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:

@@ -128,5 +128,9 @@ class ExceededQueries(Exceeded):
 
 def _unit(kind: str | None, limit: int, phase: str) -> str:
     noun = "query" if limit == 1 else "queries"
-    words = [kind.upper() if kind else "", noun, "" if phase == "call" else f"in {phase}" if phase != "all" else "in all phases"]
+    words = [
+        kind.upper() if kind else "",
+        noun,
+        "" if phase == "call" else f"in {phase}" if phase != "all" else "in all phases",
+    ]
     return " ".join(each for each in words if each)

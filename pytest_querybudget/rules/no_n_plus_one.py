@@ -25,7 +25,7 @@ class LazyLoads(Finding):
     rule = "no_n_plus_one"
 
     meaning: Meaning
-    query: Query = Query()
+    query: Query = Query()  # noqa: RUF009 - a frozen value
 
     @property
     def message(self) -> str:
@@ -144,7 +144,7 @@ class NoNPlusOne(Rule):
 
 def loop_of_lookups(statement: Statement, threshold: float) -> Varying | None:
     """Return by what a statement looks up in a loop, or None when it does not."""
-    if statement.shape.kind != "select" or statement.count < threshold or len(statement.digests) < 2:  # noqa: PLR2004
+    if statement.shape.kind != "select" or statement.count < threshold or len(statement.digests) < 2:
         return None
     if statement.meaning is not None and not _is_unplaced(statement):
         return None
@@ -194,7 +194,8 @@ def _merge(groups: dict[tuple[Any, ...], _Group], threshold: float) -> Iterator[
         if group.count >= threshold and group.parents > 1 and _levels_grow(group):
             subject = key[:-1]
             if key[0] == "subclass":
-                subject = (key[0], next(iter(group.statements)).meaning.base)
+                meaning = next(iter(group.statements)).meaning
+                subject = (key[0], meaning and meaning.base)
             merged.setdefault((*subject, origin.statement.location), []).append((origin, group))
     for found in merged.values():
         origin = found[0][0]

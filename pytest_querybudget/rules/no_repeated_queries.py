@@ -41,7 +41,9 @@ class Repeated(Finding):
             )
         if meaning is not None and meaning.load == "refresh":
             return f"Keep the value: refresh the {meaning.entity} once, nothing was written in between."
-        return "Keep the value: run the query once and pass its result on; nothing that it reads was written in between."
+        return (
+            "Keep the value: run the query once and pass its result on; nothing that it reads was written in between."
+        )
 
 
 class NoRepeatedQueries(Rule):
@@ -163,5 +165,3 @@ def _divergence(first: StackLike, again: StackLike) -> Repeater:
                 return Repeater.REQUEST
             return Repeater.TEST if again.is_own(index) else Repeater.APPLICATION
     return Repeater.REQUEST
-
-

@@ -38,15 +38,14 @@ class WriteLoop(Finding):
     def fix(self) -> str | None:
         """One flush, or one statement."""
         if self.flushed:
-            return (
-                "Flush or commit once, after the loop: the unit of work then sends the rows together"
-                + (" (session.add_all(...) before it)." if self.kind == "insert" else ".")
+            return "Flush or commit once, after the loop: the unit of work then sends the rows together" + (
+                " (session.add_all(...) before it)." if self.kind == "insert" else "."
             )
         if self.kind == "insert":
             return f"Send one executemany: connection.execute(insert({self.table}), [...]) with a list of all rows."
         key = self.key or f"{self.table}.id"
         if self.kind == "delete":
-            return f"Delete them together: DELETE FROM {self.table} WHERE {key} IN (...), with .in_(keys)."
+            return f"Delete them together: DELETE FROM {self.table} WHERE {key} IN (...), with .in_(keys)."  # noqa: S608
         return (
             f"Update them together: one UPDATE with WHERE {key} IN (...) where the values are the same, "
             f"or one executemany with a list of parameters by {key}."
