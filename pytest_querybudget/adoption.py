@@ -49,9 +49,7 @@ class Adoption:
         self.keeper: Keeper | None = None
         self.lines: list[str] = []
         if settings.lock is not None:
-            self.keeper = Keeper(
-                settings.lock, today=today, update=settings.update, strict_stale=settings.lock_strict
-            )
+            self.keeper = Keeper(settings.lock, today=today, update=settings.update, strict_stale=settings.lock_strict)
 
     def hold(self, entry: TestEntry) -> LockVerdict | None:
         """Return what the lock says of a test whose call has passed."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a block is in: `open` returns what records, `close` is called when the block has ended.
+
     `planner` returns what plans statements, for rules that need it.
 
     `why_blind` says why nothing could be recorded, if so; `note` hears of the verdicts and of the markers that

@@ -101,6 +101,11 @@ class BudgetReader:
     def of_keywords(self, keywords: Mapping[str, Any], source: str = "fixture") -> Budget:
         """Read what `query_budget(...)` was called with. Raises `BudgetError`."""
         declared = {name: each for name, each in self._from_group(keywords, source) if each is not None}
+        comparing = [name for name, each in declared.items() if each.rule.compares_tests]
+        if comparing:
+            raise BudgetError(
+                f"query_budget got {comparing[0]}, which compares tests: it is a marker, or query_growth(...)"
+            )
         if not declared:
             raise BudgetError("query_budget got no rule but those it switches off, so that it could never fail")
         return Budget(declarations=declared)
@@ -108,7 +113,9 @@ class BudgetReader:
     def _from_mark(self, mark: Any) -> Iterator[tuple[str, Declaration | None]]:
         if mark.name == GROUP:
             if mark.args:
-                raise BudgetError(f"query_budget got {mark.args[0]!r}, but takes rules as keywords: query_budget(max_queries=2)")
+                raise BudgetError(
+                    f"query_budget got {mark.args[0]!r}, but takes rules as keywords: query_budget(max_queries=2)"
+                )
             yield from self._from_group(mark.kwargs, "marker")
         else:
             yield mark.name, self._declare(mark.name, mark.args, mark.kwargs, "marker")
@@ -124,9 +131,7 @@ class BudgetReader:
             arguments, options = _arguments(name, value)
             yield name, self._declare(name, arguments, options, source)
 
-    def _declare(
-        self, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any], source: str
-    ) -> Declaration:
+    def _declare(self, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any], source: str) -> Declaration:
         rule = self._rule(name)
         try:
             return Declaration(rule=rule, options=rule.parse(tuple(arguments), dict(keywords)), source=source)

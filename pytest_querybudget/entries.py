@@ -81,7 +81,9 @@ def finding_entry(verdict: Verdict) -> FindingEntry:
         fix=finding.fix,
         proof=None
         if proof is None
-        else ProofEntry(verdict=proof.verdict, text=proof.text, before=proof.before, after=proof.after, index=proof.index),
+        else ProofEntry(
+            verdict=proof.verdict, text=proof.text, before=proof.before, after=proof.after, index=proof.index
+        ),
         phase=verdict.phase if verdict.phase in PHASES else "call",
         declared_only=finding.declared_only,
     )

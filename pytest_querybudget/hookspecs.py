@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_querybudget.reports.format import Format
     from pytest_querybudget.plans.reader import PlanReader
+    from pytest_querybudget.reports.format import Format
 
 
 @pytest.hookspec

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-
 if TYPE_CHECKING:
     import pytest
 
@@ -20,7 +19,12 @@ PREFIX = "querybudget_"
 INI: tuple[tuple[str, str, Any, str], ...] = (
     ("querybudget_mode", "string", "", "report, strict or off; the command line wins"),
     ("querybudget_source", "args", (), "packages or directories that are the application, also when installed"),
-    ("querybudget_show_parameters", "bool", False, "show literals and parameters of statements in failures and reports"),
+    (
+        "querybudget_show_parameters",
+        "bool",
+        False,
+        "show literals and parameters of statements in failures and reports",
+    ),
     ("querybudget_top", "string", "5", "how many tests the summary lists"),
     ("querybudget_lock", "string", "", "path of the lock file that holds each test to what it is known to send"),
     ("querybudget_lock_strict", "bool", False, "fail when the lock file names tests that no longer exist"),
@@ -53,8 +57,17 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     """Declare the command-line options, and one ini option for each rule."""
     group = parser.getgroup("querybudget", "budgets for the SQL that tests send")
     add = group.addoption
-    add("--querybudget", choices=MODES, help="report what is found (default), fail on it (strict), or install nothing (off)")
-    add("--querybudget-report", action="append", metavar="FORMAT:PATH", help="write a report; may be given several times")
+    add(
+        "--querybudget",
+        choices=MODES,
+        help="report what is found (default), fail on it (strict), or install nothing (off)",
+    )
+    add(
+        "--querybudget-report",
+        action="append",
+        metavar="FORMAT:PATH",
+        help="write a report; may be given several times",
+    )
     add("--querybudget-top", type=int, metavar="N", help="how many tests the summary lists")
     add("--querybudget-explain", action="store_true", help="plan every statement, and judge the plans")
     add("--querybudget-audit", action="store_true", help="watch which loaded columns and relationships are read")

@@ -61,7 +61,7 @@ class SwitchedOff:
         """Return a context manager that does nothing."""
         return self
 
-    def __enter__(self) -> SwitchedOff:
+    def __enter__(self) -> SwitchedOff:  # noqa: PYI034 - Self is of Python 3.11
         """Begin nothing."""
         return self
 

@@ -69,9 +69,7 @@ class Judge:
             for each, silenced in zip(findings, allowed, strict=True)
         ], used
 
-    def _allowed(
-        self, finding: Finding, permissions: tuple[Permission, ...], used: set[Permission]
-    ) -> Allowed | None:
+    def _allowed(self, finding: Finding, permissions: tuple[Permission, ...], used: set[Permission]) -> Allowed | None:
         """Return what allows a finding, a marker before a comment, and note the marker."""
         permission = self._permission(permissions, finding)
         allowed = self.comments.find(finding)

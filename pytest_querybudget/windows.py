@@ -39,9 +39,9 @@ def divided(item: Any, open_window: Open) -> Iterator[None]:
     and a subtest is a block of the function.
     """
     function = getattr(item, "obj", None)
-    handle = getattr(function, "hypothesis", None)
+    handle: Any = getattr(function, "hypothesis", None)
     instance = getattr(item, "instance", None)
-    subtests = getattr(item, "funcargs", {}).get("subtests")
+    subtests: Any = getattr(item, "funcargs", {}).get("subtests")
     with ExitStack() as stack:
         if hasattr(handle, "inner_test"):
             stack.enter_context(_replaced(handle, "inner_test", _numbered(handle.inner_test, open_window)))
@@ -60,7 +60,9 @@ def divided(item: Any, open_window: Open) -> Iterator[None]:
 def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
     """Put a value in the place of an attribute for a while; an object that takes none stays as it is."""
     before = getattr(holder, name)
-    inherited = name not in getattr(holder, "__dict__", {}) and not isinstance(getattr(type(holder), name, None), property)
+    inherited = name not in getattr(holder, "__dict__", {}) and not isinstance(
+        getattr(type(holder), name, None), property
+    )
     try:
         setattr(holder, name, value)
     except AttributeError:
@@ -88,7 +90,7 @@ class Part:
         self.open_window("call", self.label)
         return self.inner.__enter__()
 
-    def __exit__(self, *error: Any) -> Any:
+    def __exit__(self, *error: object) -> Any:
         """End the subtest; what follows is the test's own again."""
         __tracebackhide__ = True
         try:
