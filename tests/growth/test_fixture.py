@@ -8,7 +8,7 @@ import pytest
 
 from tests.plugin.suites import Suite
 
-HEAD = '''
+HEAD = """
 import pytest
 from shop import *
 from pytest_querybudget import QueryBudgetError, QueryBudgetExceeded
@@ -31,7 +31,7 @@ def empty():
     with engine.begin() as connection:
         connection.execute(text("DELETE FROM orders"))
         connection.execute(text("DELETE FROM customer"))
-'''
+"""
 
 
 def prose(text: str) -> str:
@@ -62,7 +62,9 @@ def test_a_lazy_load_for_each_row_fails_with_its_rate_and_its_cure(suite: Suite)
         """,
     )
     assert "expected the same number for all sizes, got 3 queries with 2 rows, 9 with 8 rows" in prose(text)
-    assert "SELECT on customer, a load of Order.customer: 2 with 2 rows, 8 with 8 rows, 1 more for each row" in prose(text)
+    assert "SELECT on customer, a load of Order.customer: 2 with 2 rows, 8 with 8 rows, 1 more for each row" in prose(
+        text
+    )
     assert ".options(joinedload(Order.customer)) to the query at shop.py:" in prose(text)
     assert "   2 ->    8 x SELECT customer.id" in text
     assert "   1 ->    1 x SELECT orders.id" in text
@@ -364,8 +366,10 @@ def test_what_the_function_or_the_seed_raise_comes_out(suite: Suite) -> None:
         ("query_growth(eager, seed=lambda count: None)", "seed(2) added no rows, it sent no INSERT"),
         ("query_growth(eager, seed=lambda count: eager())", "seed(2) added no rows, it sent no INSERT"),
         (
-            "query_growth(eager, seed=lambda count: engine.connect().execute("
-            "text('INSERT INTO customer SELECT * FROM customer WHERE 1 = 0')))",
+            (
+                "query_growth(eager, seed=lambda count: engine.connect().execute("
+                "text('INSERT INTO customer SELECT * FROM customer WHERE 1 = 0')))"
+            ),
             "seed(2) added no rows, its INSERT wrote none",
         ),
         ("query_growth(lambda: None, seed=add)", "the function sent no query with 8 rows"),
@@ -431,7 +435,9 @@ def test_a_failure_is_a_finding_of_the_reports(suite: Suite) -> None:
 
 
 def test_switched_off_it_runs_and_compares_nothing(suite: Suite) -> None:
-    outcome = suite.run("def test_it(query_growth):\n    query_growth(names, seed=add)\n", "--querybudget=off", head=HEAD)
+    outcome = suite.run(
+        "def test_it(query_growth):\n    query_growth(names, seed=add)\n", "--querybudget=off", head=HEAD
+    )
     assert outcome.counts == {"passed": 1}, outcome.text
 
 

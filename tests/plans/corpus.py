@@ -264,11 +264,15 @@ def fill_statements(dialect: str, rows: int) -> list[str]:
         "numbers": NUMBERS.format(rows=rows),
         "few": max(1, rows // 10),
         "data": "jsonb_build_object('kind', 'k' || i % 997)" if postgresql else "json_object('kind', 'k' || i % 997)",
-        "stamp": "TIMESTAMP '2024-01-01' + i * INTERVAL '1 hour'" if postgresql else "datetime('2024-01-01', '+' || i || ' hours')",
+        "stamp": "TIMESTAMP '2024-01-01' + i * INTERVAL '1 hour'"
+        if postgresql
+        else "datetime('2024-01-01', '+' || i || ' hours')",
         "uuid": "('00000000-0000-0000-0000-' || lpad(i::text, 12, '0'))::uuid"
         if postgresql
         else "printf('00000000-0000-0000-0000-%012d', i)",
         "more": ", tags, mood" if postgresql else "",
-        "values": ", ARRAY['t' || i % 997], CASE WHEN i % 99 = 0 THEN 'bad'::mood ELSE 'good'::mood END" if postgresql else "",
+        "values": ", ARRAY['t' || i % 997], CASE WHEN i % 99 = 0 THEN 'bad'::mood ELSE 'good'::mood END"
+        if postgresql
+        else "",
     }
     return [each.format(**words) for each in statements.values()]

@@ -75,7 +75,9 @@ def compare(connection: Connection) -> None:
                 connection.exec_driver_sql(str(each.ddl).replace("%", "%%"))
             elif way == "model":
                 columns = sa.inspect(connection).get_columns(table, schema=schema or None)
-                model = Table(table, MetaData(), *(Column(c["name"], c["type"]) for c in columns), schema=schema or None)
+                model = Table(
+                    table, MetaData(), *(Column(c["name"], c["type"]) for c in columns), schema=schema or None
+                )
                 index: Index = eval(str(each.sqlalchemy), {"Index": Index, "text": text})
                 index._set_parent(model)
                 connection.execute(CreateIndex(index))

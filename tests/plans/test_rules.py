@@ -182,5 +182,13 @@ def test_bad_options(rule: NoFullScans, arguments: tuple[object, ...], keywords:
 def test_documentation_is_complete(rule: type[NoFullScans]) -> None:
     """Every heading is there."""
     text = inspect.getdoc(rule) or ""
-    for heading in ("What it does", "Why is this bad", "Example", "Use instead", "Options", "When to allow it", "What it cannot know"):
+    for heading in (
+        "What it does",
+        "Why is this bad",
+        "Example",
+        "Use instead",
+        "Options",
+        "When to allow it",
+        "What it cannot know",
+    ):
         assert f"## {heading}" in text

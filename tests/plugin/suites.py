@@ -7,6 +7,7 @@ import json
 import os
 from dataclasses import dataclass
 from importlib.metadata import entry_points
+from pathlib import Path
 from textwrap import dedent
 from typing import Any
 
@@ -146,14 +147,12 @@ class Suite:
         report = self.path / "report.json"
         report.unlink(missing_ok=True)
         given = self.arguments(*arguments)
-        result = (
-            self.pytester.runpytest_subprocess(*given) if subprocess else self.pytester.runpytest_inprocess(*given)
-        )
+        result = self.pytester.runpytest_subprocess(*given) if subprocess else self.pytester.runpytest_inprocess(*given)
         return Outcome(result, json.loads(report.read_text("utf-8")) if report.exists() else {})
 
     def env(self) -> dict[str, str]:
         """The environment for a process that has to find the package."""
         import pytest_querybudget
 
-        home = os.path.dirname(os.path.dirname(pytest_querybudget.__file__))
+        home = str(Path(pytest_querybudget.__file__).parents[1])
         return {**os.environ, "PYTHONPATH": os.pathsep.join([home, os.environ.get("PYTHONPATH", "")])}

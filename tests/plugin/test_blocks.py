@@ -6,8 +6,6 @@ import subprocess
 import sys
 from textwrap import dedent
 
-import pytest
-
 from .suites import SHOP, Suite
 
 pytest_plugins = ["pytester"]
@@ -208,7 +206,7 @@ print("done")
 def test_the_standalone_block_needs_no_pytest(suite: Suite) -> None:
     """It works in a script: in a row, entered again, in async code; it fails without an engine and leaves nothing."""
     suite.write("script.py", SCRIPT)
-    done = subprocess.run(  # noqa: S603 - our own script
+    done = subprocess.run(
         [sys.executable, "script.py"], cwd=suite.path, env=suite.env(), capture_output=True, text=True, check=False
     )
     assert done.stdout == "done\n", done.stderr

@@ -13,7 +13,11 @@ RULES = {
     "max_queries": ("1", "ask()", "ask(2)"),
     "max_queries_of_a_kind": ("select=1, insert=0", "ask()", "ask(2)"),
     "max_columns": ("1", "ask()", "Session(engine).scalars(select(Customer)).all()"),
-    "max_rows": ("5", "ask()", "Session(engine).execute(select(Customer.id, Order.id).join(Order, Customer.id > 0)).all()"),
+    "max_rows": (
+        "5",
+        "ask()",
+        "Session(engine).execute(select(Customer.id, Order.id).join(Order, Customer.id > 0)).all()",
+    ),
     "max_query_time": ("5", "ask()", "slow()"),
     "max_db_time": ("5", "ask()", "slow()"),
     "only_columns": ('"customer.id", "customer.name"', "ask()", "Session(engine).scalars(select(Customer)).all()"),
@@ -232,7 +236,9 @@ def test_ini_defaults_of_native_toml(suite: Suite) -> None:
 def test_ini_defaults_of_toml_in_ini_mode(suite: Suite) -> None:
     """`[tool.pytest.ini_options]` holds for every pytest."""
     (suite.path / "pytest.ini").unlink()
-    suite.write("pyproject.toml", "[tool.pytest.ini_options]\nquerybudget_max_queries = 2\nquerybudget_no_n_plus_one = true\n")
+    suite.write(
+        "pyproject.toml", "[tool.pytest.ini_options]\nquerybudget_max_queries = 2\nquerybudget_no_n_plus_one = true\n"
+    )
     done = suite.run("def test_exceeded():\n    ask(3)\n")
     assert done.found("test_exceeded") == ["MAX_QUERIES"]
 
@@ -352,6 +358,6 @@ def test_a_marker_that_a_fixture_or_hook_adds_holds(suite: Suite) -> None:
             ask(2)
         """
     )
-    assert {name: done.found(name) for name in done.tests} == dict.fromkeys(
+    assert {name: done.found(name) for name in done.tests} == dict.fromkeys(  # noqa: RUF024 - they are only compared
         ("test_fixture", "test_hook", "test_itself"), ["MAX_QUERIES"]
     )

@@ -411,7 +411,10 @@ def test_a_thread_left_over_is_nobodys(suite: Suite) -> None:
     )
     assert done.counts == {"passed": 4}, done.text
     assert len(done.problems) == 2
-    assert done.problems[1] == "stray-thread: thread late, left over from test_it.py::test_leaves sent 3 statements that belong to no test"
+    assert (
+        done.problems[1]
+        == "stray-thread: thread late, left over from test_it.py::test_leaves sent 3 statements that belong to no test"
+    )
     assert "left over from test_it.py::test_leaves_a_job sent 3 statements" in done.problems[0]
     assert "late, left over from test_it.py::test_leaves" in done.text
 
