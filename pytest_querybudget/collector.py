@@ -6,7 +6,7 @@ import platform
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_querybudget.reports.document import Problem, Report, TestEntry, Tool, from_plain, total
 from pytest_querybudget.reports.format import ReportError
@@ -14,8 +14,11 @@ from pytest_querybudget.reports.registry import names
 from pytest_querybudget.reports.writer import parse_target
 from pytest_querybudget.settings import Settings
 
+if TYPE_CHECKING:
+    from pytest_querybudget.sizes import Judged, SizedTest
+
 # What makes a session fail although no test did.
-FATAL = frozenset({"fault", "lost-worker", "report", "lock"})
+FATAL = frozenset({"fault", "growth", "lost-worker", "report", "lock"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +49,9 @@ class Collector:
         self.chances: list[Chance] = []
         self.report: Report | None = None
         self.wrote: list[str] = []
+        # Tests that differ from others only in a number of rows, and what came of comparing them.
+        self.sized: dict[str, SizedTest] = {}
+        self.growth_texts: list[str] = []
 
     def add(self, report: Any) -> None:
         """Take over the outcome of one phase, and the entry that comes with the teardown.
@@ -66,7 +72,26 @@ class Collector:
         if handed is not None:
             entry = from_plain(TestEntry, handed["test"])
             self.tests[report.nodeid] = entry
+            if handed.get("sized") is not None:
+                self._add_sized(report.nodeid, handed["sized"])
             self.add_left(handed)
+
+    def _add_sized(self, nodeid: str, plain: dict[str, Any]) -> None:
+        from pytest_querybudget.sizes import SizedTest
+
+        self.sized[nodeid] = from_plain(SizedTest, plain)
+
+    def compare_sizes(self, judged: Judged) -> None:
+        """Compare the tests that are marked with `constant_queries`, when all of them have run."""
+        if not self.sized:
+            return
+        from pytest_querybudget.sizes import compare_sizes
+
+        compared = compare_sizes(self.make_report().tests, self.sized, judged)
+        self.tests.update({each.nodeid: each for each in compared.tests if each.nodeid in self.sized})
+        self.problems += compared.problems
+        self.growth_texts += compared.texts
+        self.chances += [Chance(of=each.words, owner=each.owner, used=True) for each in compared.used]
 
     def add_left(self, left: dict[str, Any]) -> None:
         """Take over problems, and which allowances silenced something."""
@@ -78,9 +103,16 @@ class Collector:
         if left is not None:
             self.add_left(left)
         elif error is not None:
-            lost = sorted(nodeid for nodeid, phases in self.outcomes.items() if "???" in phases)
             text = f"worker {name} was lost: what it had not handed over is missing"
-            self.problems.append(Problem(slug="lost-worker", text=text, nodeid=lost[-1] if lost else None))
+            self.problems.append(Problem(slug="lost-worker", text=text))
+
+    def _lost(self) -> list[Problem]:
+        """Return the tests that a lost worker was at: pytest-xdist reports them in a phase of its own."""
+        return [
+            Problem(slug="lost-worker", text="this test ran when its worker was lost, and was not measured", nodeid=nodeid)
+            for nodeid, phases in self.outcomes.items()
+            if "???" in phases
+        ]
 
     def _stale(self) -> list[Problem]:
         """Return the allowances that silenced nothing anywhere, in any test and in any worker."""
@@ -110,7 +142,7 @@ class Collector:
             )
             for nodeid, entry in sorted(self.tests.items())
         )
-        problems = {(each.slug, each.text, each.nodeid): each for each in (*self.problems, *self._stale())}
+        problems = {(each.slug, each.text, each.nodeid): each for each in (*self.problems, *self._stale(), *self._lost())}
         return Report(
             mode=self.settings.mode,
             tool=_tool(),

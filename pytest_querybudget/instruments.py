@@ -68,7 +68,7 @@ class Instruments:
         reader = StackReader(Source(self.settings.rootdir, self.settings.source))
         self.capture = Capture(reader, self.on_fault)
         self.capture.strays = Strays()
-        self.registration = Registration(self.capture)
+        self.registration = Registration(self.capture, pools=bool(self.settings.reports))
         self.registration.add()
         if self.recording is not None:
             # SQLAlchemy came with the test itself: record from here on.
@@ -106,10 +106,7 @@ class Instruments:
         self.phase = phase
         if self.capture is None or self.journal is None:
             return None
-        if self.registration is not None and self.registration.renew() and self.recording is not None:
-            self.recording.problems.append(
-                "the suite removed SQLAlchemy's listeners, so that a part of the test was not recorded"
-            )
+        self._listen_again()
         window: Window = self.journal.open(phase, label)
         return window
 
@@ -117,6 +114,18 @@ class Instruments:
         """Begin the call: remember which threads there are."""
         self.open("call")
         self.threads_before = frozenset(threading.enumerate())
+
+    def end_call(self) -> None:
+        """End the call."""
+        self.release()
+        self._listen_again()
+
+    def _listen_again(self) -> None:
+        """Notice that the suite has cleared SQLAlchemy's listeners: whatever it sent since then was not seen."""
+        if self.registration is not None and self.registration.renew() and self.recording is not None:
+            self.recording.problems.append(
+                "the suite removed SQLAlchemy's listeners, so that a part of the test was not recorded"
+            )
 
     def begin_teardown(self) -> None:
         """Begin the teardown: remember which threads the call has left running."""

@@ -54,25 +54,28 @@ class Hooks:
         """Check every budget before the first test runs."""
         self.run.check_items(items)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    # These are wrappers of the older kind on purpose: what a test raises does not pass through them, and so shows no
+    # frame of this plugin, in whatever style it is printed.
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record the setup."""
-        return (yield from self.run.around_setup(item))
+        yield from self.run.around_setup(item)
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record the call, and hold it to its budget."""
-        return (yield from self.run.around_call(item))
+        yield from self.run.around_call(item)
 
-    @pytest.hookimpl(wrapper=True, trylast=True)
-    def pytest_pyfunc_call(self) -> Generator[None, Any, Any]:
+    @pytest.hookimpl(hookwrapper=True, trylast=True)
+    def pytest_pyfunc_call(self) -> Generator[None, Any, None]:
         """Let go of the test function's frame."""
-        return (yield from self.run.around_function())
+        yield from self.run.around_function()
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record the teardown."""
-        return (yield from self.run.around_teardown(item))
+        yield from self.run.around_teardown(item)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:

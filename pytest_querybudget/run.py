@@ -30,7 +30,9 @@ from pytest_querybudget.lock.check import LockVerdict
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports import failure
 from pytest_querybudget.reports.document import Problem, TestEntry, from_plain, to_plain
+from pytest_querybudget.reports.text import well_formed
 from pytest_querybudget.rules.base import Rule
+from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
 from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 from pytest_querybudget.windows import divided, own_code
@@ -125,19 +127,19 @@ class Run:
                 f"{', '.join(declared)} on a {type(item).__name__} cannot be measured: "
                 "budgets are for test functions and methods"
             )
+        if ConstantQueries.name in declared:
+            from pytest_querybudget.sizes import sized_test
+
+            sized_test(item, budget)
 
     # While a test runs
 
-    def around_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    def around_setup(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record what fixtures send while they are set up."""
         self._begin(item)
-        try:
-            result = yield
-        except BaseException:
-            self._end_phase("setup")
-            raise
-        self._fail_on(self._end_phase("setup"))
-        return result
+        outcome = yield
+        verdicts = self._end_phase("setup")
+        _then(outcome, lambda: self._fail_on(verdicts))
 
     def _begin(self, item: pytest.Item) -> None:
         self.current = None
@@ -152,25 +154,23 @@ class Run:
         wanted = any(each.rule.needs_plans for each in budget.declarations.values())
         self._safely(lambda: self.instruments.plan_statements(wanted=wanted))
 
-    def around_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    def around_call(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record what the test sends, and hold it to its budget when it has passed."""
         self._safely(self.instruments.begin_call)
-        try:
-            with divided(item, self._open):
-                result = yield
-        except BaseException:
-            self._safely(self.instruments.release)
-            self._end_phase("call")
-            raise
-        self._safely(self.instruments.release)
+        with divided(item, self._open):
+            outcome = yield
+        self._safely(self.instruments.end_call)
         verdicts = self._end_phase("call")
+        _then(outcome, lambda: self._hold(verdicts))
+
+    def _hold(self, verdicts: list[Verdict]) -> None:
+        """Hold a test whose call has passed to its budget, and to the lock file."""
         if self.current is not None:
             self.current.completed = True
         self._refuse_unmeasured()
         held = self._held()
         self._fail_on(self._tolerated(verdicts, held))
         self._fail_on_lock(held)
-        return result
 
     def _held(self) -> LockVerdict | None:
         """Return what the lock file says of the test, when there is one and the call has passed."""
@@ -203,26 +203,18 @@ class Run:
             name = self.settings.lock.name if self.settings.lock else "querybudget.lock"
             raise BudgetFailure("\n".join(lock_failure(held, name=name)))
 
-    def around_function(self) -> Generator[None, Any, Any]:
+    def around_function(self) -> Generator[None, Any, None]:
         """Let go of the test function's frame as soon as it has returned."""
-        try:
-            return (yield)
-        finally:
-            self._safely(self.instruments.release)
+        yield
+        self._safely(self.instruments.release)
 
-    def around_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:  # noqa: ARG002
+    def around_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:  # noqa: ARG002
         """Record what fixtures send while they are torn down, and finish the recording."""
         self._safely(self.instruments.begin_teardown)
-        try:
-            result = yield
-        except BaseException:
-            self._end_phase("teardown")
-            self._safely(self.instruments.end)
-            raise
+        outcome = yield
         verdicts = self._end_phase("teardown")
         self._safely(self.instruments.end)
-        self._fail_on(verdicts)
-        return result
+        _then(outcome, lambda: self._fail_on(verdicts))
 
     def _open(self, phase: str, label: str | None = None) -> None:
         self._safely(lambda: self.instruments.open(phase, label))
@@ -316,6 +308,8 @@ class Run:
             report.querybudget = {"test": to_plain(entry), "problems": [], "allowances": []}
         report.querybudget["problems"] += [to_plain(each) for each in self.problems]
         self.problems = []
+        if self.is_worker:
+            report.querybudget = _portable(report.querybudget)
         if getattr(self.config.option, "xmlpath", None):
             from pytest_querybudget.reports.junit import properties
 
@@ -324,7 +318,7 @@ class Run:
     def _entry(self, current: Current) -> dict[str, Any]:
         recording = current.recording
         for statement in recording.statements():
-            self.comments.note_place(statement.location)
+            self.comments.note_places(statement.stack.places)
         entry = self._test_entry(current)
         problems = [
             Problem(slug="not-measured", text=each, nodeid=recording.nodeid) for each in dict.fromkeys(recording.problems)
@@ -332,6 +326,7 @@ class Run:
         return {
             "test": to_plain(entry),
             "problems": [to_plain(each) for each in problems],
+            "sized": self._sized(current),
             # A test that did not come to its end says nothing about what it might have silenced.
             "allowances": [
                 to_plain(Chance(of=each.words, owner=each.owner, ended=_ended(each.until, self.judge.today), used=each in current.used))
@@ -339,6 +334,14 @@ class Run:
                 if current.completed
             ],
         }
+
+    def _sized(self, current: Current) -> Any:
+        """Return what a test is compared by that differs from others only in a number of rows, as plain values."""
+        if ConstantQueries.name not in current.budget.declarations or current.mistake:
+            return None
+        from pytest_querybudget.sizes import sized_test
+
+        return to_plain(sized_test(current.item, current.budget))
 
     def _test_entry(self, current: Current) -> TestEntry:
         recording = current.recording
@@ -369,6 +372,7 @@ class Run:
             self.config.workeroutput["querybudget"] = left  # type: ignore[attr-defined]
             return
         self.collector.add_left(left)
+        self.collector.compare_sizes(self.judge.verdicts_of)
         report = self.collector.make_report()
         full = self.adoption.coverage.is_full(self.config, session, self.collector.problems)
         self.collector.problems += self.adoption.finish(report, full=full)
@@ -385,13 +389,16 @@ class Run:
                 used=each in self.comments.used,
             )
             for each in self.comments.noted()
+            if not each.mistake and not self._unknown_rules(each)
         ]
+
+    def _unknown_rules(self, comment: Comment) -> list[str]:
+        return [each for each in comment.rules if each != "*" and each not in self.budgets.rules]
 
     def _wrong_comments(self) -> list[Problem]:
         texts = []
         for each in self.comments.noted():
-            unknown = [rule for rule in each.rules if rule != "*" and rule not in self.budgets.rules]
-            texts += [f"{each.path}:{each.line} allow[{rule}] names no rule" for rule in unknown]
+            texts += [f"{each.path}:{each.line} allow[{rule}] names no rule" for rule in self._unknown_rules(each)]
             texts += [f"{each.path}:{each.line} {each.mistake}"] if each.mistake else []
         return [Problem(slug="stale-allowance", text=text) for text in texts]
 
@@ -419,6 +426,9 @@ class Run:
 
     def print_summary(self, terminal: Any) -> None:
         """Print the summary."""
+        for each in self.collector.growth_texts:
+            terminal.section("query growth", "=", red=True)
+            terminal.write_line(each)
         lines = list(self.collector.summary(terminal._tw.fullwidth, self.config.option.verbose))  # noqa: SLF001
         if lines:
             terminal.section("query budget", "=")
@@ -468,6 +478,24 @@ class BudgetFixture:
         capture = run.instruments.need_capture()
         surroundings = Surroundings(open=lambda: capture, why_blind=run.instruments.why_blind, note=run.note_block, planner=run.instruments.need_planner)
         return Block(Budget(declarations=budget.declarations, permissions=outer), run.judge, run.text_of, surroundings)
+
+
+def _then(outcome: Any, check: Callable[[], None]) -> None:
+    """Check a phase that has passed, and let it fail; what a test raises itself passes no frame of this plugin."""
+    if outcome.excinfo is None:
+        try:
+            check()
+        except BudgetFailure as failure:
+            outcome.force_exception(failure)
+
+
+def _portable(plain: Any) -> Any:
+    """Return plain values that can be sent to another process: lone surrogates of hostile SQL cannot."""
+    if isinstance(plain, str):
+        return well_formed(plain)
+    if isinstance(plain, dict):
+        return {key: _portable(each) for key, each in plain.items()}
+    return [_portable(each) for each in plain] if isinstance(plain, list) else plain
 
 
 def _mark_count(item: pytest.Item) -> int:

@@ -1,0 +1,206 @@
+"""Faults and traps: what goes wrong inside of the plugin, or is done to SQLAlchemy, changes no test's outcome."""
+
+from __future__ import annotations
+
+import pytest
+
+from .suites import Suite
+
+pytest_plugins = ["pytester"]
+
+TESTS = """
+def test_nothing_declared():
+    assert len(names()) == 5
+@pytest.mark.max_queries(99)
+def test_declared():
+    names()
+def test_own_failure():
+    names()
+    raise OSError("its own")
+"""
+# What is broken, by a conftest file that does it. Each is undone at the end, for this process runs on.
+SEAMS = {
+    "listener": ("pytest_querybudget.capture.listener", "Capture", "observe"),
+    "rule that is declared": ("pytest_querybudget.rules.max_queries", "MaxQueries", "check"),
+    "rule that looks by itself": ("pytest_querybudget.rules.no_n_plus_one", "NoNPlusOne", "check"),
+    "window": ("pytest_querybudget.instruments", "Instruments", "open"),
+    "begin": ("pytest_querybudget.instruments", "Instruments", "begin"),
+    "end": ("pytest_querybudget.instruments", "Instruments", "end"),
+    "release": ("pytest_querybudget.instruments", "Instruments", "release"),
+}
+CONFTEST = """
+import importlib
+import pytest
+
+def broken(*arguments, **keywords):
+    raise RuntimeError("secret text of the fault")
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing():
+    yield
+
+def pytest_configure(config):
+    holder = getattr(importlib.import_module("{module}"), "{name}")
+    before = getattr(holder, "{attribute}")
+    setattr(holder, "{attribute}", broken)
+    config.add_cleanup(lambda: setattr(holder, "{attribute}", before))
+"""
+
+
+@pytest.mark.parametrize("seam", SEAMS)
+def test_a_fault_inside_the_plugin(suite: Suite, seam: str) -> None:
+    """Tests end as they would, a declared budget fails, the summary says it, and the session does not succeed."""
+    module, name, attribute = SEAMS[seam]
+    suite.write("conftest.py", CONFTEST.format(module=module, name=name, attribute=attribute))
+    done = suite.run(TESTS)
+    outcomes = {name: each["outcome"] for name, each in done.tests.items()}
+    assert outcomes["test_nothing_declared"] == "passed"
+    assert outcomes["test_own_failure"] == "failed"
+    assert outcomes["test_declared"] == ("passed" if seam == "end" else "failed")
+    assert "OSError: its own" in done.text
+    assert any(each.startswith("fault: RuntimeError inside the plugin at broken") for each in done.problems)
+    assert "fault: " in done.text
+    assert done.code == pytest.ExitCode.TESTS_FAILED
+    if seam != "end":
+        assert "the budget (max_queries) could not be measured: RuntimeError inside pytest-querybudget" in done.text
+
+
+@pytest.mark.parametrize("seam", ["listener", "end"])
+def test_a_fault_makes_a_session_of_passing_tests_fail(suite: Suite, seam: str) -> None:
+    """Exit code 1 even though every test passed, and with workers too."""
+    module, name, attribute = SEAMS[seam]
+    suite.write("conftest.py", CONFTEST.format(module=module, name=name, attribute=attribute))
+    for arguments in ((), ("-n", "1")):
+        done = suite.run("def test_it():\n    names()\n", *arguments)
+        assert done.counts == {"passed": 1}
+        assert done.code == pytest.ExitCode.TESTS_FAILED
+        assert "fault: 1" in done.text
+
+
+def test_a_rule_that_breaks_in_a_block(suite: Suite) -> None:
+    """A block that could not be judged does not pass."""
+    suite.write("conftest.py", CONFTEST.format(module=SEAMS["rule that is declared"][0], name="MaxQueries", attribute="check"))
+    done = suite.run(
+        """
+        from pytest_querybudget import QueryBudgetError
+        def test_it(query_budget):
+            with pytest.raises(QueryBudgetError, match="could not be measured"):
+                with query_budget(max_queries=3):
+                    ask(1)
+        """
+    )
+    assert done.counts == {"passed": 1}
+
+
+@pytest.mark.parametrize("what", ["Engine.dispatch._clear()", "Dialect.dispatch._clear()"])
+def test_a_suite_that_clears_the_listeners(suite: Suite, what: str) -> None:
+    """The next test is recorded again; a budget on the test itself is not passed unseen."""
+    done = suite.run(
+        f"""
+        from sqlalchemy.engine import Engine, Dialect
+        def test_clears():
+            ask(1)
+            {what}
+            ask(2)
+        @pytest.mark.max_queries(1)
+        def test_next():
+            ask(2)
+        @pytest.mark.max_queries(1)
+        def test_itself():
+            {what}
+            ask(2)
+        """
+    )
+    outcomes = {name: each["outcome"] for name, each in done.tests.items()}
+    assert outcomes == {"test_clears": "passed", "test_next": "failed", "test_itself": "failed"}
+    assert "expected at most 1 query, got 2" in done.text
+
+
+def test_listeners_of_the_application_are_respected(suite: Suite) -> None:
+    """A `do_execute` that answers itself, and cursor listeners, do what they do without the plugin."""
+    done = suite.run(
+        """
+        mine = connect()
+        Base.metadata.create_all(mine)
+        seen = []
+
+        @event.listens_for(mine, "do_execute")
+        def answer(cursor, statement, parameters, context):
+            seen.append("do_execute")
+            if "rewritten" in statement:
+                cursor.execute("SELECT 42")
+                return True
+
+        @event.listens_for(mine, "before_cursor_execute", retval=True)
+        def before(connection, cursor, statement, parameters, context, executemany):
+            seen.append("before")
+            return statement + " -- seen", parameters
+
+        @event.listens_for(mine, "after_cursor_execute")
+        def after(connection, cursor, statement, parameters, context, executemany):
+            seen.append("after")
+
+        @pytest.mark.max_queries(2, exact=True)
+        def test_it():
+            with mine.connect() as connection:
+                assert connection.execute(text("SELECT 1 AS rewritten")).scalar() == 42
+                assert connection.execute(text("SELECT 1")).scalar() == 1
+            assert seen == ["before", "do_execute", "after"] * 2
+        """
+    )
+    assert done.counts == {"passed": 1}
+    assert any("-- seen" in each["sql"] or "SELECT" in each["sql"] for each in done.tests["test_it"]["statements"])
+
+
+@pytest.mark.parametrize("style", ["long", "native", "short"])
+def test_the_traceback_of_a_failing_statement(suite: Suite, style: str) -> None:
+    """No frame of the plugin stands in it, however it is shown."""
+    done = suite.run(
+        """
+        import traceback
+        def fail():
+            with engine.connect() as connection:
+                connection.execute(text("SELECT * FROM nowhere"))
+        def fail_in_orm():
+            with Session(engine) as session:
+                session.scalars(select(Customer).where(text("nowhere.id = 1"))).all()
+        def test_pytest():
+            fail()
+        @pytest.mark.max_queries(1)
+        def test_block(query_budget):
+            with query_budget(max_queries=0):
+                fail_in_orm()
+        def test_text():
+            for each in (fail, fail_in_orm):
+                try:
+                    each()
+                except Exception as error:
+                    for one in (error, error.orig, error.__cause__):
+                        assert "pytest_querybudget" not in "".join(traceback.format_exception(one))
+                    assert "nowhere" in str(error.orig)
+                else:
+                    raise SystemExit
+        """,
+        f"--tb={style}",
+    )
+    assert done.counts == {"passed": 1, "failed": 2}
+    assert "no such table: nowhere" in done.text
+    for name in ("listener.py", "windows.py", "block.py", "run.py", "plugin.py"):
+        assert f"pytest_querybudget/{name}" not in done.text and f"capture/{name}" not in done.text
+
+
+def test_a_failing_budget_shows_no_frame(suite: Suite) -> None:
+    """Neither does a budget that is exceeded, on a test or in a block."""
+    done = suite.run(
+        """
+        @pytest.mark.max_queries(1)
+        def test_marker():
+            ask(2)
+        def test_block(query_budget):
+            with query_budget(max_queries=1):
+                ask(2)
+        """
+    )
+    assert done.counts == {"failed": 2}
+    assert "pytest_querybudget/" not in done.text
+    assert "with query_budget(max_queries=1):" in done.text
