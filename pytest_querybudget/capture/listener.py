@@ -83,7 +83,8 @@ class Capture:
         self.lock = None if getattr(sys, "_is_gil_enabled", lambda: True)() else threading.RLock()
         # Plans a statement before it is sent, where a rule or the user asks for plans.
         self.planner: Any = None
-        self.schema_changed = False
+        # The transaction in which the schema was last changed.
+        self.changed_in: Any = None
         self.serial = 0
         self.flushes = 0
         self.flushing: dict[int, int] = {}
@@ -185,6 +186,9 @@ class Capture:
         try:
             shape = self._shape_of(statement, context)
             connection = context.root_connection
+            if self.changed_in is not None and self.changed_in() is not connection.get_transaction():
+                # The transaction that changed the schema is over, perhaps by a rollback.
+                self._note_schema_change(None)
             shape.planned = self.planner.plan(connection, statement, parameters, executemany=many, shape=shape.text)
         except Exception as error:  # noqa: BLE001 - the statement runs all the same
             self._fault(self.journals, error)
@@ -196,10 +200,10 @@ class Capture:
         text = statement if compiled is None else compiled.string
         return self.shapes.by_text.get(text) or self.shapes.add(text, compiled, context.dialect.name)
 
-    def _note_schema_change(self) -> None:
+    def _note_schema_change(self, transaction: Any) -> None:
         if self.planner is not None:
             self.planner.schema_changed()
-            self.schema_changed = True
+            self.changed_in = None if transaction is None else ref(transaction)
 
     # What is being written
 
@@ -422,9 +426,13 @@ class Capture:
         if values != UNKNOWN:
             key = (shape, scope.serial, values)
             before = journal.seen.get(key)
-            if before is not None and journal.unchanged_since(before[0], shape):
-                entry.repeats[before[1]] = entry.repeats.get(before[1], 0) + 1
-            journal.note_seen(key, entry)
+            if before is None:
+                journal.note_seen(key, entry)
+            else:
+                if journal.barrier < before[0] and (not journal.written or journal.unchanged_since(before[0], shape)):
+                    first = before[1]
+                    entry.repeats[first] = entry.repeats.get(first, 0) + 1
+                before[0], before[1] = journal.sequence, entry
         entry.digests.add(values if values != UNKNOWN else -entry.count)
         return values
 
@@ -485,7 +493,7 @@ class Capture:
             return
         journal.note_written(entry.shape)
         if kind == "ddl":
-            self._note_schema_change()
+            self._note_schema_change(context.root_connection.get_transaction())
         if entry.columns and orm.returns_entities(context.compiled):
             entry.origin = scope.origin = Origin(entry)
             journal.runs.add(self.next_run(), entry.origin, ())
@@ -514,6 +522,20 @@ class Capture:
             scope = self.sessions[session] = Scope(self.serial, of_session=True)
         return scope
 
+    def on_checkout(self, _connection: Any, _record: Any, _proxy: Any) -> None:
+        """Count a connection that is taken from a pool (`PoolEvents.checkout`)."""
+        for journal in self.journals:
+            phase = journal.window.phase
+            counts = journal.recording.checkouts
+            counts[phase] = counts.get(phase, 0) + 1
+
+    def on_connect(self, _connection: Any, _record: Any) -> None:
+        """Count a connection that a pool opens (`PoolEvents.connect`)."""
+        for journal in self.journals:
+            phase = journal.window.phase
+            counts = journal.recording.connects
+            counts[phase] = counts.get(phase, 0) + 1
+
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:
         """Tie a connection to the session that begins on it (`SessionEvents.after_begin`)."""
         connection.__dict__[_SCOPE] = self._session_scope(session)
@@ -525,8 +547,6 @@ class Capture:
 
     def on_rollback(self, session: Any, _previous: Any) -> None:
         """Forget what was read before a rollback (`SessionEvents.after_soft_rollback`)."""
-        if self.schema_changed:
-            self._note_schema_change()
         for journal in self.journals:
             journal.barrier = journal.sequence
         self._session_scope(session).flush = 0

@@ -18,19 +18,27 @@ _AWAITED = "sqlalchemy"
 
 
 class Registration:
-    """The listeners of one capture on SQLAlchemy's `Engine` and `Session` classes."""
+    """The listeners of one capture on SQLAlchemy's `Engine`, `Pool` and `Session` classes."""
 
-    def __init__(self, capture: Capture) -> None:
+    def __init__(self, capture: Capture, *, pools: bool = False) -> None:
         self.capture = capture
+        # Pool events cost something with each checkout, and only reports show them.
+        self.pools = pools
         self.active = False
 
     def _listeners(self) -> list[tuple[Any, str, Callable[..., Any], dict[str, Any]]]:
         from sqlalchemy.engine import Engine
         from sqlalchemy.orm import Session
+        from sqlalchemy.pool import Pool
 
         capture = self.capture
         first = {"insert": True}
+        pools: list[tuple[Any, str, Callable[..., Any], dict[str, Any]]] = [
+            (Pool, "checkout", capture.on_checkout, {}),
+            (Pool, "connect", capture.on_connect, {}),
+        ]
         return [
+            *(pools if self.pools else ()),
             (Engine, "do_execute", capture.on_execute, first),
             (Engine, "do_executemany", capture.on_executemany, first),
             (Engine, "do_execute_no_params", capture.on_execute_no_params, first),

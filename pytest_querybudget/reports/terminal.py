@@ -35,6 +35,7 @@ def summary(report: Report, *, width: int, top: int, quiet: bool, wrote: Iterabl
         yield _totals(report), {"bold": True}
     if quiet:
         yield from _problems(report, width)
+        yield from ((_cut(each, width), {}) for each in wrote)
         return
     if touched:
         yield from _most(report, top, width)

@@ -75,5 +75,9 @@ def _is_batch(samples: Sequence[Sample]) -> bool:
     # Chunks are of one length, but for what is left over; threads may take them in any order.
     if len(set(lengths[1:])) == 1:
         return True
+    sent = [each.listed for each in samples[:-1]]
+    if len(sent) > 2 and all(one < other for one, other in zip(sent, sent[1:], strict=False)):  # noqa: PLR2004
+        # Batches that grow until the list is used up.
+        return True
     # `rows` of a sample is what the execution before it fetched: a level asks for what the level above brought.
     return all(each.listed <= each.rows for each in samples[1:])
