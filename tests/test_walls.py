@@ -44,7 +44,7 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlparse": {"reports"},
     "libcst": {"markers"},
     "coverage": {"reports"},
-    "pytest": {"hookspecs", "plugin", "run", "settings", "start"},
+    "pytest": {"adoption", "hookspecs", "plugin", "run", "settings", "start"},
     "_pytest": set(),
 }
 

@@ -56,10 +56,10 @@ def test_every_rule_and_marker_is_in_the_readme() -> None:
 
 
 def test_every_problem_has_a_section() -> None:
-    """And no section is left over."""
+    """The summary names it, and the page says what to do."""
     found = set(slugs())
     assert found
-    assert anchors(ROOT / "docs" / "problems.md") - {"problems"} == found
+    assert found <= anchors(ROOT / "docs" / "problems.md")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
