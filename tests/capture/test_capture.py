@@ -1,0 +1,145 @@
+"""What capture writes down, on real engines, and that it leaves the application as it was."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import traceback
+import weakref
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import Engine, create_engine, event, select, text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+from sqlalchemy.pool import StaticPool
+
+from pytest_querybudget import query_budget
+from pytest_querybudget.capture.threads import Strays
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Item(Base):
+    __tablename__ = "item"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """Three items."""
+    made = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    Base.metadata.create_all(made)
+    with Session(made) as session:
+        session.add_all([Item(name=str(each)) for each in range(3)])
+        session.commit()
+    yield made
+    made.dispose()
+
+
+def test_statements_are_added_up_by_shape_and_place(engine: Engine) -> None:
+    """A loop is one entry with its count; another line is another entry."""
+    with engine.connect() as connection, query_budget(max_queries=9) as recording:
+        for each in range(3):
+            connection.execute(select(Item.name).where(Item.id == each)).all()
+        connection.execute(select(Item.name).where(Item.id == 1)).all()
+    assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 2, 1), (1, 1, 1)]
+    assert len({each.shape.facts.sql for each in recording.statements()}) == 1
+
+
+def test_every_statement_of_every_thread_is_counted_once(engine: Engine) -> None:
+    """32 threads over several engines: none is lost."""
+    engines = [create_engine("sqlite://") for _ in range(4)]
+
+    def send(number: int) -> None:
+        with engines[number % 4].connect() as connection:
+            for _ in range(50):
+                connection.execute(text("SELECT 1")).all()
+
+    with query_budget(max_queries=9_999) as recording, ThreadPoolExecutor(32) as pool:
+        list(pool.map(send, range(32)))
+    assert recording.queries() == 32 * 50
+    assert sum(each.rows for each in recording.statements()) == 32 * 50
+    for each in engines:
+        each.dispose()
+
+
+def test_nothing_of_the_application_is_held(engine: Engine) -> None:
+    """Instances, sessions and connections can be collected while they are recorded."""
+    with query_budget(max_queries=9) as recording:
+        session = Session(engine)
+        items = session.scalars(select(Item)).all()
+        held = [weakref.ref(session), *map(weakref.ref, items)]
+        session.close()
+        del session, items
+        gc.collect()
+        assert [each() for each in held] == [None] * 4
+    assert recording.queries() == 1
+
+
+def test_listeners_are_gone_afterwards(engine: Engine) -> None:
+    """After the block, no listener of this plugin is left on any class."""
+    with query_budget(max_queries=9):
+        assert [each for each in engine.dialect.dispatch.do_execute if "querybudget" in repr(each)]
+    assert not [each for each in engine.dialect.dispatch.do_execute if "querybudget" in repr(each)]
+
+
+def test_a_failing_statement_raises_what_it_raised(engine: Engine) -> None:
+    """The same exception, no frame of the plugin, and a recording of the failure."""
+    with engine.connect() as connection, query_budget(max_queries=9) as recording:
+        with pytest.raises(OperationalError, match="no such table") as caught:
+            connection.execute(text("SELECT * FROM nowhere"))
+        shown = "".join(traceback.format_exception(caught.value))
+    assert "pytest_querybudget" not in shown
+    assert [each.failed for each in recording.statements()] == [1]
+
+
+def test_an_own_do_execute_is_asked(engine: Engine) -> None:
+    """A listener that runs the statement itself is the one that runs it, once."""
+    asked = []
+
+    def answer(cursor: object, statement: str, parameters: object, context: object) -> bool:  # noqa: ARG001
+        asked.append(statement)
+        cursor.execute("SELECT 7")  # type: ignore[attr-defined]
+        return True
+
+    event.listen(engine, "do_execute", answer)
+    with engine.connect() as connection, query_budget(max_queries=1) as recording:
+        assert connection.execute(text("SELECT 1")).scalar() == 7
+    assert (asked, recording.queries()) == (["SELECT 1"], 1)
+
+
+def test_a_thread_is_a_stray_only_while_it_runs() -> None:
+    """The system gives its identifier to the next thread, which is no stray."""
+    go = threading.Event()
+    thread = threading.Thread(target=go.wait)
+    thread.start()
+    strays = Strays()
+    strays.note(thread, "old")
+    ident = thread.ident or 0
+    assert strays.get(ident) == "old"
+    go.set()
+    thread.join()
+    assert strays.get(ident) is None
+    assert not strays
+
+
+def test_a_pool_is_a_stray_until_its_job_is_done() -> None:
+    """A worker that waits for jobs is none; one that still has an old job is, until that job is done."""
+    go, begun = threading.Event(), threading.Event()
+    strays = Strays()
+    with ThreadPoolExecutor(1) as pool:
+        thread = pool.submit(threading.current_thread).result()
+        strays.note(thread, "idle")
+        assert not strays
+        job = pool.submit(lambda: (begun.set(), go.wait(5)))
+        assert begun.wait(5)
+        strays.note(thread, "busy")
+        assert strays.get(thread.ident or 0) == "busy"
+        go.set()
+        job.result()
+        assert strays.get(thread.ident or 0) is None

@@ -1,0 +1,160 @@
+"""Ceilings, column patterns and `read_only`, on recordings of real statements: each with a clean twin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, ForeignKey, create_engine, insert, select, text, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, defer, load_only, mapped_column
+from sqlalchemy.pool import StaticPool
+
+from pytest_querybudget import query_budget
+from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.rules.base import MOST_COUNT, OptionError
+from pytest_querybudget.rules.registry import RULES, by_name
+
+
+class Base(DeclarativeBase):
+    pass
+
+
+class Author(Base):
+    __tablename__ = "author"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    bio: Mapped[str] = mapped_column("biography", default="")
+
+
+class Book(Base):
+    __tablename__ = "book"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    author_id: Mapped[int] = mapped_column(ForeignKey("author.id"))
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """Three authors with one book each."""
+    made = create_engine("sqlite://", poolclass=StaticPool)
+    Base.metadata.create_all(made)
+    with Session(made) as session:
+        session.add_all([Author(id=each, name=str(each)) for each in range(3)])
+        session.flush()
+        session.add_all([Book(author_id=each) for each in range(3)])
+        session.commit()
+    yield made
+    made.dispose()
+
+
+def record(engine: Engine, work: Callable[[Session], Any]) -> Recording:
+    """Return the recording of some work in a session that begins empty."""
+    with Session(engine) as session, query_budget(max_db_time=60) as recording:
+        work(session)
+    return recording
+
+
+def found(rule: str, recording: Recording, *arguments: Any, **keywords: Any) -> list[str]:
+    """Return the messages of what a rule finds."""
+    checker = by_name()[rule]
+    return [each.message for each in checker.check(recording, checker.parse(arguments, keywords))]
+
+
+def authors(session: Session) -> object:
+    return session.scalars(select(Author)).all()
+
+
+# Rule, arguments, work, and the message (None for the clean twin).
+CASES: dict[str, tuple[str, tuple[Any, ...], Callable[[Session], Any], str | None]] = {
+    "columns": ("max_columns", (2,), authors, "expected at most 2 columns in one result, got 3"),
+    "columns kept": ("max_columns", (3,), authors, None),
+    "columns of load_only": ("max_columns", (2,), lambda s: s.scalars(select(Author).options(load_only(Author.name))).all(), None),
+    "columns of text": ("max_columns", (2,), lambda s: s.execute(text("SELECT * FROM author")).all(), "expected at most 2 columns in one result, got 3"),
+    "columns of nothing": ("max_columns", (1,), lambda s: s.execute(update(Author).values(name="x")), None),
+    "rows": ("max_rows", (2,), authors, "expected at most 2 rows fetched by one statement, got 3"),
+    "rows kept": ("max_rows", (3,), lambda s: (authors(s), s.scalars(select(Book)).all()), None),
+    "rows not fetched": ("max_rows", (0,), lambda s: s.execute(select(Author.id)).close(), None),
+    "rows one by one": ("max_rows", (1,), lambda s: [*s.execute(select(Author.id)).yield_per(1)], "expected at most 1 rows fetched by one statement, got 3"),
+    "only": ("only_columns", ("author.id", "author.name"), authors, "the result has columns that no pattern covers: author.biography"),
+    "only kept": ("only_columns", ("author.*",), authors, None),
+    "only of a count": ("only_columns", ("author.id",), lambda s: s.execute(text("SELECT count(*) FROM author")).all(), None),
+    "forbidden": ("forbid_columns", ("*.biography",), authors, "the result has forbidden columns: author.biography"),
+    "forbidden in text": ("forbid_columns", ("*.biography",), lambda s: s.execute(text("SELECT * FROM author")).all(), "the result has forbidden columns: author.biography"),
+    "forbidden and deferred": ("forbid_columns", ("*.biography",), lambda s: s.scalars(select(Author).options(defer(Author.bio))).all(), None),
+    "forbidden elsewhere": ("forbid_columns", ("book.biography",), authors, None),
+    "write": ("read_only", (), lambda s: s.execute(insert(Author).values(name="x")), "INSERT to author in a test that only reads"),
+    "write by a flush": ("read_only", (), lambda s: (s.add(Author(name="x")), s.flush()), "INSERT to author in a test that only reads"),
+    "write of a table": ("read_only", (), lambda s: s.execute(text("CREATE TABLE late (id int)")), "DDL to late in a test that only reads"),
+    "write in a CTE": ("read_only", (), lambda s: s.execute(text("WITH x AS (SELECT 1) DELETE FROM book WHERE id IN x")), "DELETE to book in a test that only reads"),
+    "read": ("read_only", (), lambda s: (authors(s), s.execute(text("PRAGMA user_version"))), None),
+    "read of a word": ("read_only", (), lambda s: s.execute(text("SELECT 'delete from author'")).all(), None),
+    "time": ("max_query_time", (0.0,), authors, "seconds for one statement"),
+    "time kept": ("max_query_time", (60,), authors, None),
+    "db time": ("max_db_time", (0.0,), authors, "seconds in the database"),
+    "queries": ("max_queries", (1,), lambda s: (authors(s), s.scalars(select(Book)).all()), "expected at most 1 query, got 2"),
+    "queries kept": ("max_queries", (2,), lambda s: (authors(s), s.scalars(select(Book)).all()), None),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_a_rule_finds(engine: Engine, name: str) -> None:
+    """The message says expected and got; the clean twin has no finding."""
+    rule, arguments, work, expected = CASES[name]
+    messages = found(rule, record(engine, work), *arguments)
+    if expected is None:
+        assert messages == []
+    else:
+        assert len(messages) == 1
+        assert expected in messages[0]
+
+
+def test_cures_of_columns_name_attributes(engine: Engine) -> None:
+    """The option names the mapped attribute, whose name may differ from the column's, and runs."""
+    recording = record(engine, authors)
+    (forbidden,) = by_name()["forbid_columns"].check(recording, by_name()["forbid_columns"].parse(("*.biography",), {}))
+    assert forbidden.fix == ".options(defer(Author.bio))"
+    (other,) = by_name()["only_columns"].check(recording, by_name()["only_columns"].parse(("author.id", "author.name"), {}))
+    assert other.fix == ".options(load_only(Author.id, Author.name))"
+
+
+def test_kinds_are_counted_alone(engine: Engine) -> None:
+    """Each kind has its own limit and figure; savepoints have none."""
+
+    def work(session: Session) -> None:
+        with session.begin_nested():
+            authors(session)
+        session.execute(update(Author).values(name="x"))
+        session.execute(text("DELETE FROM book"))
+
+    recording = record(engine, work)
+    assert found("max_queries", recording, 3) == []
+    assert found("max_queries", recording, select=1, update=1, delete=1, insert=0, ddl=0, other=0) == []
+    assert found("max_queries", recording, update=0) == ["expected at most 0 UPDATE queries, got 1"]
+    rule = by_name()["max_queries"]
+    assert rule.measure(recording, rule.parse((9,), {"select": 5})) == {"max_queries": (9, 3), "max_queries[select]": (5, 1)}
+
+
+BAD = [None, "1", "x", -1, 1.5, True, float("nan"), float("inf"), MOST_COUNT + 1, [], {}]
+
+
+@pytest.mark.parametrize("rule", ["max_queries", "max_rows", "max_columns"])
+@pytest.mark.parametrize("value", BAD, ids=repr)
+def test_limits_that_are_none(rule: str, value: Any) -> None:
+    """A limit is a whole number from 0 that a test could reach."""
+    with pytest.raises(OptionError, match=rule):
+        by_name()[rule].parse((value,), {})
+
+
+@pytest.mark.parametrize("rule", ["max_query_time", "max_db_time"])
+@pytest.mark.parametrize("value", [None, "1", -0.1, True, float("nan"), float("inf"), 90_000], ids=repr)
+def test_seconds_that_are_none(rule: str, value: Any) -> None:
+    """Seconds are a finite number from 0, and less than a day."""
+    with pytest.raises(OptionError, match=rule):
+        by_name()[rule].parse((value,), {})
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda each: each.name)
+def test_every_rule_refuses_a_keyword_it_does_not_know(rule: Any) -> None:
+    """And says what it takes instead."""
+    with pytest.raises(OptionError, match="nonsense"):
+        rule.parse((), {"nonsense": 1})
