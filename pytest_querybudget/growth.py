@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from pytest_querybudget.budgets import BudgetError
 from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording, Statement
@@ -29,7 +30,7 @@ _EXPLAINING = (NoNPlusOne(), NoRepeatedQueries(), NoWriteLoops())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What `query_growth` was asked to do; raises `OptionError` where that could measure nothing."""
+    """What `query_growth` was asked to do; raises `BudgetError` where that could measure nothing."""
 
     function: Callable[[], Any]
     seed: Callable[[int], Any]
@@ -45,32 +46,41 @@ class Plan:
         return self.reset is not None or self.savepoint is not None
 
 
+def _kind(value: Any) -> str:
+    return type(value).__name__
+
+
 def read_plan(function: Any, seed: Any, sizes: Any, slope: Any, **others: Any) -> Plan:
-    """Return a plan. Raises `OptionError` that says what was given and what is allowed."""
+    """Return a plan. Raises `BudgetError` that says what was given and what is allowed."""
+    __tracebackhide__ = True
     for name, value in (("fn", function), ("seed", seed), ("reset", others["reset"])):
         if not callable(value) and not (name == "reset" and value is None):
             hint = "; call it with a lambda" if inspect.isawaitable(value) else ""
-            raise OptionError(f"query_growth got {name}={_kind(value)}, but takes a function{hint}")
+            raise BudgetError(f"query_growth got {name}={_kind(value)}, but takes a function{hint}")
     if others["reset"] is not None and others["savepoint"] is not None:
-        raise OptionError("query_growth got reset and savepoint, but takes one of them: either takes the rows back")
+        raise BudgetError("query_growth got reset and savepoint, but takes one of them: either takes the rows back")
     if others["savepoint"] is not None and not hasattr(others["savepoint"], "begin_nested"):
-        raise OptionError(
+        raise BudgetError(
             f"query_growth got savepoint={_kind(others['savepoint'])}, but takes a session or a connection of SQLAlchemy"
         )
-    rule = ConstantQueries()
-    return Plan(function=function, seed=seed, sizes=read_sizes(sizes), slope=slope_option(rule, slope), **others)
+    try:
+        rate = slope_option(ConstantQueries(), slope)
+    except OptionError as error:
+        raise BudgetError(str(error)) from None
+    return Plan(function=function, seed=seed, sizes=read_sizes(sizes), slope=rate, **others)
 
 
 def read_sizes(sizes: Any) -> tuple[int, ...]:
-    """Return numbers of rows. Raises `OptionError` unless they are two or more, from 1, ascending."""
+    """Return numbers of rows. Raises `BudgetError` unless they are two or more, from 1, ascending."""
+    __tracebackhide__ = True
     takes = "but takes two or more numbers of rows, from 1, ascending: sizes=(2, 8)"
     given = tuple(sizes) if isinstance(sizes, Iterable) and not isinstance(sizes, (str, bytes)) else None
     if given is None or len(given) < FEWEST_SIZES:
-        raise OptionError(f"query_growth got sizes={sizes!r}, {takes}")
+        raise BudgetError(f"query_growth got sizes={sizes!r}, {takes}")
     if any(isinstance(each, bool) or not isinstance(each, int) or not 0 < each < MOST_COUNT for each in given):
-        raise OptionError(f"query_growth got sizes={sizes!r}, {takes}")
+        raise BudgetError(f"query_growth got sizes={sizes!r}, {takes}")
     if any(later <= earlier for earlier, later in zip(given, given[1:], strict=False)):
-        raise OptionError(f"query_growth got sizes={sizes!r}, {takes}")
+        raise BudgetError(f"query_growth got sizes={sizes!r}, {takes}")
     return given
 
 
@@ -150,8 +160,11 @@ class Recorder:
         self.run = run
 
     @contextmanager
-    def part(self, label: str) -> Iterator[Recording | None]:
-        """Record what the block sends; for the rules of the test, too, it is a part by itself."""
+    def part(self, label: str, *, arranges: bool = False) -> Iterator[Recording | None]:
+        """Record what the block sends; for the rules of the test, too, it is a part by itself.
+
+        What arranges rows belongs to the setup, whose budget is another one.
+        """
         if self.run is None:
             yield None
             return
@@ -159,13 +172,14 @@ class Recorder:
         capture = instruments.need_capture()
         outer = instruments.journal.window.label if instruments.journal is not None else None
         recording = Recording(label)
-        instruments.open(instruments.phase, label)
+        phase = instruments.phase
+        instruments.open("setup" if arranges else phase, label)
         journal = capture.begin_block(recording)
         try:
             yield recording
         finally:
             capture.end_block(journal)
-            instruments.open(instruments.phase, outer)
+            instruments.open(phase, outer)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -239,7 +253,7 @@ class Measurement:
     def _end(self, nested: Any) -> Generator[Any, Any, None]:
         __tracebackhide__ = True
         if self.plan.reset is not None:
-            with self.recorder.part("reset"):
+            with self.recorder.part("reset", arranges=True):
                 yield from _may_await(self.plan.reset())
         if nested is None:
             return
@@ -252,7 +266,7 @@ class Measurement:
 
     def _seed(self, more: int) -> Generator[Any, Any, None]:
         __tracebackhide__ = True
-        with self.recorder.part(f"seed of {more} rows"):
+        with self.recorder.part(f"seed of {more} rows", arranges=True):
             if self.recorder.run is None:
                 yield from _may_await(self.plan.seed(more))
                 return
