@@ -22,9 +22,9 @@ from pytest_querybudget.adoption import Adoption
 from pytest_querybudget.block import Block, Surroundings
 from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permission
 from pytest_querybudget.collector import Chance, Collector
-from pytest_querybudget.entries import budget_entries, finding_entry, phase_entries, statement_entries
+from pytest_querybudget.entries import budget_entries, finding_entry, phase_entries, route_entries, statement_entries
 from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
-from pytest_querybudget.findings.allowances import Allowed, SourceComments
+from pytest_querybudget.findings.allowances import Allowed, Comment, SourceComments
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.lock.check import LockVerdict
 from pytest_querybudget.recording.model import Recording
@@ -38,7 +38,7 @@ from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 from pytest_querybudget.windows import divided, own_code
 
 
-class BudgetFailure(QueryBudgetExceeded, pytest.fail.Exception):  # type: ignore[misc]
+class BudgetFailure(QueryBudgetExceeded, pytest.fail.Exception):  # type: ignore[misc, name-defined]
     """What fails a test whose markers were exceeded: shown as its text, without a traceback."""
 
     # pytest shows the module and the name of what fails a test, as it does for its own `Failed`.
@@ -77,9 +77,7 @@ class Run:
         self.budgets = BudgetReader(rules, settings.defaults)
         today = dt.datetime.now(tz=dt.timezone.utc).astimezone().date()
         self.comments = SourceComments(settings.rootdir, today)
-        self.judge = Judge(
-            rules, settings.mode == "strict", self.comments, today, plans=settings.explain
-        )
+        self.judge = Judge(rules, settings.mode == "strict", self.comments, today, plans=settings.explain)
         self.instruments = Instruments(settings, self.note_fault)
         self.instruments.readers = tuple(
             each for found in config.hook.pytest_querybudget_plan_readers() for each in found or ()
@@ -240,7 +238,9 @@ class Run:
     def _judge(self, current: Current, phases: tuple[str, ...]) -> None:
         self._read_again(current)
         with self.instruments.paused():
-            verdicts, used = self.judge.judge(current.recording, current.budget, lambda options: options.phase in phases)
+            verdicts, used = self.judge.judge(
+                current.recording, current.budget, lambda options: options.phase in phases
+            )
         # What a block has failed on already is not found a second time.
         failed = {each.finding.identity for each in current.verdicts if each.failed}
         current.verdicts += [each for each in verdicts if each.failed or each.finding.identity not in failed]
@@ -321,7 +321,8 @@ class Run:
             self.comments.note_places(statement.stack.places)
         entry = self._test_entry(current)
         problems = [
-            Problem(slug="not-measured", text=each, nodeid=recording.nodeid) for each in dict.fromkeys(recording.problems)
+            Problem(slug="not-measured", text=each, nodeid=recording.nodeid)
+            for each in dict.fromkeys(recording.problems)
         ]
         return {
             "test": to_plain(entry),
@@ -329,7 +330,14 @@ class Run:
             "sized": self._sized(current),
             # A test that did not come to its end says nothing about what it might have silenced.
             "allowances": [
-                to_plain(Chance(of=each.words, owner=each.owner, ended=_ended(each.until, self.judge.today), used=each in current.used))
+                to_plain(
+                    Chance(
+                        of=each.words,
+                        owner=each.owner,
+                        ended=_ended(each.until, self.judge.today),
+                        used=each in current.used,
+                    )
+                )
                 for each in current.budget.permissions
                 if current.completed
             ],
@@ -352,6 +360,7 @@ class Run:
             budget=budget_entries(recording, current.budget),
             statements=statement_entries(recording),
             findings=tuple(finding_entry(each) for each in current.verdicts),
+            routes=route_entries(recording),
         )
 
     def note_report(self, report: Any) -> None:
@@ -443,7 +452,9 @@ class Run:
         where = traceback.extract_tb(error.__traceback__)
         place = f" at {where[-1].name}:{where[-1].lineno}" if where else ""
         nodeid = self.current.item.nodeid if self.current else None
-        self.problems.append(Problem(slug="fault", text=f"{type(error).__name__} inside the plugin{place}", nodeid=nodeid))
+        self.problems.append(
+            Problem(slug="fault", text=f"{type(error).__name__} inside the plugin{place}", nodeid=nodeid)
+        )
         if self.config.option.fulltrace:
             traceback.print_exception(error, file=sys.stderr)
 
@@ -470,13 +481,29 @@ class BudgetFixture:
             raise QueryBudgetError("no test runs, or recording is switched off")
         return current.recording
 
+    def app(self, app: Any) -> Any:
+        """Return an ASGI or WSGI application that does what `app` does, each of its requests measured by itself.
+
+        A limit with `per="request"` is for each of them, the reports show them by method and route, and no rule takes
+        two of them for a loop. Raises `BudgetError` for anything else.
+        """
+        from pytest_querybudget.requests import wrapped
+
+        instruments = self._run.instruments
+        return wrapped(app, lambda: instruments.capture.journals if instruments.capture else ())
+
     def __call__(self, **rules: Any) -> Block:
         """Return a context manager that holds its block to these rules. Raises `BudgetError`."""
         run = self._run
         budget = run.budgets.of_keywords(rules) if rules else Budget()
         outer = run.current.budget.permissions if run.current else ()
         capture = run.instruments.need_capture()
-        surroundings = Surroundings(open=lambda: capture, why_blind=run.instruments.why_blind, note=run.note_block, planner=run.instruments.need_planner)
+        surroundings = Surroundings(
+            open=lambda: capture,
+            why_blind=run.instruments.why_blind,
+            note=run.note_block,
+            planner=run.instruments.need_planner,
+        )
         return Block(Budget(declarations=budget.declarations, permissions=outer), run.judge, run.text_of, surroundings)
 
 

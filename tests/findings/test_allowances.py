@@ -91,7 +91,7 @@ def test_what_had_its_chance_is_known(tmp_path: Path) -> None:
     ("pattern", "expected"),
     [("*", True), ("t", True), ("A.b", True), ("*FROM t*", True), ("app.py", True), ("app.py:3*", True), ("f", True), ("x", False)],
 )
-def test_a_glob_matches_sql_tables_relationship_and_place(pattern: str, expected: bool) -> None:  # noqa: FBT001
+def test_a_glob_matches_sql_tables_relationship_and_place(pattern: str, expected: bool) -> None:
     """`match=` looks at everything that a finding is about."""
     assert matches(finding(3), pattern) is expected
 

@@ -133,13 +133,13 @@ def test_values_never_leave_the_process(suite: Suite) -> None:
 def test_escapes_in_sql_act_on_nothing(suite: Suite) -> None:
     """Control characters and workflow commands of a statement are shown, and not obeyed."""
     done = suite.run(
-        '''
+        """
         @pytest.mark.max_queries(0)
         def test_it():
             with engine.connect() as connection:
                 connection.exec_driver_sql('SELECT id AS "\\x1b[31mred\\x07\\u202e" FROM customer')
                 connection.exec_driver_sql('SELECT id AS "\\n::error::x\\r" FROM customer')
-        ''',
+        """,
         "--color=no",
     )
     assert done.counts == {"failed": 1}
