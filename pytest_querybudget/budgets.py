@@ -13,6 +13,8 @@ from pytest_querybudget.rules.base import OptionError, Options, Rule
 
 ALLOW = "allow_queries"
 GROUP = "query_budget"
+# A keyword of the group that is no rule: what is measured by itself.
+PER = "per"
 _WORDS = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 
 
@@ -123,12 +125,21 @@ class BudgetReader:
     def _from_group(self, keywords: Mapping[str, Any], source: str) -> Iterator[tuple[str, Declaration | None]]:
         if not keywords:
             raise BudgetError("query_budget got no rule, so that it could never fail; " + self._known())
-        for name, value in keywords.items():
+        rules = {name: value for name, value in keywords.items() if name != PER}
+        per = {PER: keywords[PER]} if PER in keywords else {}
+        if per and not any(self._rule(name).takes_per for name, value in rules.items() if value is not False):
+            raise BudgetError(
+                f"query_budget got per={per[PER]!r}, but none of its rules is measured per request; "
+                f"these are: {', '.join(each.name for each in self.rules.values() if each.takes_per)}"
+            )
+        for name, value in rules.items():
             if value is False:
                 self._rule(name)
                 yield name, None
                 continue
             arguments, options = _arguments(name, value)
+            if per and self._rule(name).takes_per:
+                options = {**per, **options}
             yield name, self._declare(name, arguments, options, source)
 
     def _declare(self, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any], source: str) -> Declaration:

@@ -131,3 +131,12 @@ def statement_entries(recording: Recording) -> tuple[StatementEntry, ...]:
         statement_entry(each, window, recording.started) for window in recording.windows for each in window
     )
     return tuple(sorted(entries, key=lambda each: each.first))
+
+
+def route_entries(recording: Recording) -> dict[str, int]:
+    """Return how many queries the requests of the call sent, by method and route."""
+    routes: dict[str, int] = {}
+    for each in recording.select("call"):
+        if each.outer is not None and each.label is not None:
+            routes[each.label] = routes.get(each.label, 0) + each.queries
+    return routes

@@ -15,7 +15,15 @@ from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording, Statement
 from pytest_querybudget.rules.base import MOST_COUNT, OptionError
-from pytest_querybudget.rules.constant_queries import FEWEST_SIZES, ConstantQueries, Grown, Growth, Sender, grown, slope_option
+from pytest_querybudget.rules.constant_queries import (
+    FEWEST_SIZES,
+    ConstantQueries,
+    Grown,
+    Growth,
+    Sender,
+    grown,
+    slope_option,
+)
 from pytest_querybudget.rules.no_n_plus_one import NoNPlusOne
 from pytest_querybudget.rules.no_repeated_queries import NoRepeatedQueries
 from pytest_querybudget.rules.no_write_loops import NoWriteLoops
@@ -61,7 +69,8 @@ def read_plan(function: Any, seed: Any, sizes: Any, slope: Any, **others: Any) -
         raise BudgetError("query_growth got reset and savepoint, but takes one of them: either takes the rows back")
     if others["savepoint"] is not None and not hasattr(others["savepoint"], "begin_nested"):
         raise BudgetError(
-            f"query_growth got savepoint={_kind(others['savepoint'])}, but takes a session or a connection of SQLAlchemy"
+            f"query_growth got savepoint={_kind(others['savepoint'])}, "
+            "but takes a session or a connection of SQLAlchemy"
         )
     try:
         rate = slope_option(ConstantQueries(), slope)
@@ -79,7 +88,7 @@ def read_sizes(sizes: Any) -> tuple[int, ...]:
         raise BudgetError(f"query_growth got sizes={sizes!r}, {takes}")
     if any(isinstance(each, bool) or not isinstance(each, int) or not 0 < each < MOST_COUNT for each in given):
         raise BudgetError(f"query_growth got sizes={sizes!r}, {takes}")
-    if any(later <= earlier for earlier, later in zip(given, given[1:], strict=False)):
+    if any(later <= earlier for earlier, later in itertools.pairwise(given)):
         raise BudgetError(f"query_growth got sizes={sizes!r}, {takes}")
     return given
 
@@ -140,14 +149,13 @@ async def _drive(steps: Steps, awaited: Awaitable[Any]) -> dict[int, int]:
     """Await whatever the steps ask for until they end."""
     __tracebackhide__ = True
     while True:
+        result, error = None, None
         try:
             result = await awaited
-        except BaseException as error:  # noqa: BLE001 - it goes on inside the steps, which clean up
-            action, value = steps.throw, error
-        else:
-            action, value = steps.send, result
+        except BaseException as raised:  # noqa: BLE001 - it goes on inside the steps, which clean up
+            error = raised
         try:
-            awaited = action(value)
+            awaited = steps.send(result) if error is None else steps.throw(error)
         except StopIteration as finished:
             counts: dict[int, int] = finished.value
             return counts
@@ -349,19 +357,19 @@ def findings_of(found: Iterable[Grown], sizes: Sequence[int], recording: Recordi
     by_sender: dict[Sender, Statement] = {}
     for each in recording.statements():
         by_sender.setdefault((each.shape.facts.sql, each.location), each)
-    for each in found:
-        statement = by_sender[each.sender]
-        cause = explained.get(each.sender)
+    for one in found:
+        statement = by_sender[one.sender]
+        cause = explained.get(one.sender)
         yield Growth(
-            sql=each.sender[0],
+            sql=one.sender[0],
             tables=statement.shape.tables,
-            count=each.counts[-1],
+            count=one.counts[-1],
             location=statement.location,
             chain=statement.stack.places,
             origin=cause.origin if cause else None,
             relationship=statement.meaning.relationship if statement.meaning else None,
             sizes=tuple(sizes),
-            counts=each.counts,
+            counts=one.counts,
             words=words_for(statement.shape.kind, statement.shape.tables, _relationship(statement)),
             cure=cause.fix if cause and cause.fix else _cure(statement.shape.kind),
         )

@@ -75,7 +75,7 @@ def _size_of(item: Any, by: str | None) -> tuple[str, int]:
     if callspec is None:
         raise BudgetError(
             f"{RULE} compares the parameters of a test, and {item.name} has none: "
-            'parametrize it by size, or use the fixture query_growth'
+            "parametrize it by size, or use the fixture query_growth"
         )
     sizes = {name: size for name, value in callspec.params.items() if (size := _as_size(value)) is not None}
     if by is None and "size" not in sizes:
@@ -156,7 +156,9 @@ def compare_sizes(tests: Sequence[TestEntry], sized: Mapping[str, SizedTest], ju
         if failing:
             names = [each.nodeid for each in passed]
             texts.append("\n".join([*names, explain_growth(compared, failing)]))
-            problems.append(Problem(slug="growth", text=f"{names[0]} sends more queries with more rows", nodeid=names[-1]))
+            problems.append(
+                Problem(slug="growth", text=f"{names[0]} sends more queries with more rows", nodeid=names[-1])
+            )
     return Comparison(
         tests=tuple(replace(each, findings=each.findings + found.get(each.nodeid, ())) for each in tests),
         problems=tuple(problems),

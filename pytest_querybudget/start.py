@@ -68,6 +68,10 @@ class SwitchedOff:
     def __exit__(self, *_error: object) -> None:
         """Check nothing."""
 
+    def app(self, app: Any) -> Any:
+        """Return the application as it is."""
+        return app
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)

@@ -170,12 +170,16 @@ class Statement:
 
 @dataclass(slots=True, eq=False)
 class Window:
-    """A part of a test that is judged by itself: a phase, and in it each subtest, example or request."""
+    """A part of a test that is judged by itself: a phase, and in it each subtest, example or request.
+
+    `outer` is the part that a request was made in; other parts have none.
+    """
 
     phase: str
     label: str | None = None
     started: float = 0.0
     statements: dict[tuple[int, int], Statement] = field(default_factory=dict)
+    outer: Window | None = None
 
     def __iter__(self) -> Iterator[Statement]:
         return iter(self.statements.values())

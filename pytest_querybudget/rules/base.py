@@ -29,6 +29,7 @@ class Options:
     by_kind: Mapping[str, int] = field(default_factory=dict)
     exact: bool = False
     phase: str = "call"
+    per: str = "test"
     threshold: float = 2
     patterns: tuple[str, ...] = ()
     extra: Mapping[str, Any] = field(default_factory=dict)
@@ -45,6 +46,8 @@ class Rule(ABC):
     takes: ClassVar[str] = ""
     default: ClassVar[bool] = False
     needs: ClassVar[str | None] = None
+    #: Rules that can measure each request by itself (`per="request"`).
+    takes_per: ClassVar[bool] = False
     #: Rules that compare tests with each other: a block of one test cannot be held to them.
     compares_tests: ClassVar[bool] = False
     #: Rules that look at statements the test sent during its call phase cannot judge a test that sent none;
@@ -130,6 +133,14 @@ def flag_option(rule: Rule, name: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise OptionError(f"{rule.name} got {_named(name, value)}, but {name} takes True or False")
     return value
+
+
+def per_option(rule: Rule, keywords: Mapping[str, Any]) -> str:
+    """Return what is measured by itself, `test` or `request`. Raises `OptionError`."""
+    per = keywords.get("per", "test")
+    if per not in ("test", "request"):
+        raise OptionError(f"{rule.name} got {_named('per', per)}, but takes per=\"request\" or per=\"test\"")
+    return str(per)
 
 
 def threshold_option(rule: Rule, keywords: Mapping[str, Any]) -> float:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording, Statement
+from pytest_querybudget.rules.base import Options
 
 PHASES = ("call", "setup", "teardown", "all")
 
@@ -48,21 +49,32 @@ def counted(statements: Iterable[Statement]) -> list[Statement]:
     return [each for each in statements if each.shape.kind != "transaction"]
 
 
-def windows_of(recording: Recording, phase: str) -> list[tuple[str | None, list[Statement]]]:
+def windows_of(recording: Recording, phase: str, per: str = "test") -> list[tuple[str | None, list[Statement]]]:
     """Return what is measured by itself: each named part of a phase and the rest of it, or all together for `all`.
 
-    What was sent outside of the parts is one figure, and none where nothing was sent there.
+    What was sent outside of the parts is one figure, and none where nothing was sent there. A request belongs to the
+    part that it was made in, unless the measure is taken `per` request.
     """
+    windows = recording.windows if phase == "all" else recording.select(phase)
+    if per == "request":
+        return [(each.label, counted(each)) for each in windows if each.outer is not None]
     if phase == "all":
         return [(None, counted(recording.statements()))]
-    parts: list[tuple[str | None, list[Statement]]] = []
+    parts: dict[int, tuple[str | None, list[Statement]]] = {}
     rest: list[Statement] = []
-    for each in recording.select(phase):
-        if each.label is None:
+    for each in windows:
+        home = each.outer or each
+        if home.label is None:
             rest += counted(each)
         else:
-            parts.append((each.label, counted(each)))
-    return [(None, rest), *parts] if rest or not parts else parts
+            parts.setdefault(id(home), (home.label, []))[1].extend(counted(each))
+    return [(None, rest), *parts.values()] if rest or not parts else list(parts.values())
+
+
+def request_faults(recording: Recording, options: Options) -> Iterator[str]:
+    """Yield why a limit for each request cannot be held: there was none."""
+    if options.per == "request" and not windows_of(recording, options.phase, "request"):
+        yield 'per="request" measures what comes through query_budget.app(...), and no request did'
 
 
 def worst(statements: Iterable[Statement]) -> Statement | None:

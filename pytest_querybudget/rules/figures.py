@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording, Statement
-from pytest_querybudget.rules.base import OptionError, Options, Rule, unknown_keywords
-from pytest_querybudget.rules.ceilings import Exceeded, windows_of
+from pytest_querybudget.rules.base import OptionError, Options, Rule, per_option, unknown_keywords
+from pytest_querybudget.rules.ceilings import Exceeded, request_faults, windows_of
 
 
 class Ceiling(Rule):
@@ -32,19 +32,25 @@ class Ceiling(Rule):
 
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
         """Take one limit."""
-        unknown_keywords(self, keywords, ("n",))
-        if len(arguments) + len(keywords) != 1:
-            raise OptionError(f"{self.name} takes one limit: {self.takes}; got {len(arguments) + len(keywords)}")
-        return Options(limit=self.read_limit(arguments[0] if arguments else keywords["n"]))
+        unknown_keywords(self, keywords, ("n", "per") if self.takes_per else ("n",))
+        limits = len(arguments) + ("n" in keywords)
+        if limits != 1:
+            raise OptionError(f"{self.name} takes one limit: {self.takes}; got {limits}")
+        limit = self.read_limit(arguments[0] if arguments else keywords["n"])
+        return Options(limit=limit, per=per_option(self, keywords))
+
+    def faults(self, recording: Recording, options: Options) -> Iterator[str]:
+        """Yield why a limit for each request cannot be held."""
+        yield from request_faults(recording, options)
 
     def measure(self, recording: Recording, options: Options) -> Mapping[str, tuple[float, float]]:
         """Return the largest figure of any window."""
-        figures = [self.figure(statements)[0] for _, statements in windows_of(recording, options.phase)]
+        figures = [self.figure(statements)[0] for _, statements in windows_of(recording, options.phase, options.per)]
         return {self.name: (options.limit or 0, max(figures, default=0))}
 
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
         """Compare the figure of each window with the limit."""
-        for label, statements in windows_of(recording, options.phase):
+        for label, statements in windows_of(recording, options.phase, options.per):
             actual, statement = self.figure(statements)
             if options.limit is not None and actual > options.limit:
                 yield self.finding(

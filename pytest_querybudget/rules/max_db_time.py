@@ -45,6 +45,7 @@ class MaxDbTime(Ceiling):
     ## Options
 
     - `n`: seconds.
+    - `per="request"`: the limit is for each request by itself that comes through `query_budget.app(app)`.
 
     ## When to allow it
 
@@ -52,7 +53,8 @@ class MaxDbTime(Ceiling):
     """
 
     name = "max_db_time"
-    takes = "seconds"
+    takes_per = True
+    takes = 'seconds, per="request"'
     unit = "seconds in the database"
     finding = TooMuchTime
 

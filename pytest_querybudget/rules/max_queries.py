@@ -7,8 +7,16 @@ from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording, Statement
-from pytest_querybudget.rules.base import OptionError, Options, Rule, count_option, flag_option, unknown_keywords
-from pytest_querybudget.rules.ceilings import PHASES, Exceeded, windows_of, worst
+from pytest_querybudget.rules.base import (
+    OptionError,
+    Options,
+    Rule,
+    count_option,
+    flag_option,
+    per_option,
+    unknown_keywords,
+)
+from pytest_querybudget.rules.ceilings import PHASES, Exceeded, request_faults, windows_of, worst
 
 KINDS = ("select", "insert", "update", "delete", "ddl", "other")
 
@@ -48,6 +56,9 @@ class MaxQueries(Rule):
     - `exact=True`: fail when fewer were sent, too.
     - `phase="call"` (default), `"setup"`, `"teardown"` or `"all"`: when to count. Fixtures have their own phases.
 
+    - `per="request"`: the limit is for each request by itself that comes through `query_budget.app(app)`; the failure
+      names the request by method and route.
+
     A test that is made of several parts (subtests, examples of a property) is measured part by part.
 
     ## When to allow it
@@ -56,11 +67,15 @@ class MaxQueries(Rule):
     """
 
     name = "max_queries"
-    takes = 'n, select=, insert=, update=, delete=, ddl=, other=, exact=True, phase="call"|"setup"|"teardown"|"all"'
+    takes_per = True
+    takes = (
+        "n, select=, insert=, update=, delete=, ddl=, other=, exact=True, "
+        'phase="call"|"setup"|"teardown"|"all", per="request"'
+    )
 
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
         """Take a limit, limits by kind, or both."""
-        unknown_keywords(self, keywords, ("n", *KINDS, "exact", "phase"))
+        unknown_keywords(self, keywords, ("n", *KINDS, "exact", "phase", "per"))
         limits = len(arguments) + ("n" in keywords)
         if limits > 1:
             raise OptionError(f"{self.name} got {limits} limits; it takes {self.takes}")
@@ -76,7 +91,12 @@ class MaxQueries(Rule):
             by_kind=by_kind,
             exact=flag_option(self, "exact", keywords.get("exact", False)),
             phase=phase,
+            per=per_option(self, keywords),
         )
+
+    def faults(self, recording: Recording, options: Options) -> Iterator[str]:
+        """Yield why a limit for each request cannot be held."""
+        yield from request_faults(recording, options)
 
     def measure(self, recording: Recording, options: Options) -> Mapping[str, tuple[float, float]]:
         """Return the largest figure of any window."""
@@ -112,7 +132,7 @@ class MaxQueries(Rule):
     def _figures(
         recording: Recording, options: Options
     ) -> Iterator[tuple[str | None, int, str | None, list[Statement]]]:
-        for label, statements in windows_of(recording, options.phase):
+        for label, statements in windows_of(recording, options.phase, options.per):
             if options.limit is not None:
                 yield label, int(options.limit), None, statements
             for kind, limit in options.by_kind.items():

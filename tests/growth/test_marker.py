@@ -12,11 +12,11 @@ from tests.plugin.suites import Suite
 
 HEAD = (
     SHARED
-    + '''
+    + """
 @pytest.fixture
 def rows(request, empty):
     add(request.getfixturevalue("size"))
-'''
+"""
 )
 TWO = """
 @pytest.mark.constant_queries
@@ -149,7 +149,9 @@ def test_an_allowance_on_the_test_holds_for_a_growth(suite: Suite) -> None:
     outcome = suite.run(allowance + TWO.lstrip(), head=HEAD)
     assert outcome.code == 0, outcome.text
     assert outcome.problems == []
-    allowed = [each["allowed"] for each in outcome.tests["test_lazy[8]"]["findings"] if each["rule"] == "constant_queries"]
+    allowed = [
+        each["allowed"] for each in outcome.tests["test_lazy[8]"]["findings"] if each["rule"] == "constant_queries"
+    ]
     assert [each["reason"] for each in allowed] == ["few rows"]
 
 
@@ -167,7 +169,10 @@ def test_an_ini_default_holds_for_tests_that_have_a_size(suite: Suite) -> None:
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ("@pytest.mark.constant_queries\ndef test_it(): pass", "compares the parameters of a test, and test_it has none"),
+        (
+            "@pytest.mark.constant_queries\ndef test_it(): pass",
+            "compares the parameters of a test, and test_it has none",
+        ),
         (
             "@pytest.mark.constant_queries\n@pytest.mark.parametrize('name', 'ab')\ndef test_it(name): pass",
             'cannot tell which parameter of test_it[a] is the size; give by="parameter"',
