@@ -11,6 +11,7 @@ from pytest_querybudget.statements import internals
 from pytest_querybudget.statements.lexer import tokenize
 from pytest_querybudget.statements.model import Bind, Shape
 from pytest_querybudget.statements.names import ValueNames
+from pytest_querybudget.statements.schema import schema_of
 from pytest_querybudget.statements.text import from_text, shape_of
 
 _log = logging.getLogger(__name__)
@@ -36,11 +37,15 @@ def _from_compiled(compiled: Any) -> Shape:
     names = ValueNames(dialect, positions, internals.numbers_of(compiled, positions))
     metadata = internals.metadata_of(compiled)
     keys = partial(internals.unique_keys, metadata) if metadata is not None else None
-    shape = shape_of(tokenize(internals.text_of(compiled), dialect), names, keys)
+    text = internals.text_of(compiled)
+    shape = shape_of(tokenize(text, dialect), names, keys)
     return replace(
         shape,
         binds=_named(shape.binds, internals.real_names(compiled), internals.is_text(compiled)),
         columns=internals.typed_columns(compiled) or shape.columns,
+        text=text,
+        dialect=dialect,
+        schema=schema_of(compiled, metadata, shape.reads) if shape.kind == "select" else shape.schema,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from pytest_querybudget.recording.structure import Schema, Structure
+
 
 @dataclass(frozen=True, slots=True)
 class Bind:
@@ -36,6 +38,7 @@ class Shape:
     `volatile`: the same statement may answer otherwise although nothing was written: it reads no table,
     or asks for time, random numbers, sequences, locks or the session's state.
     `opaque`: what it writes cannot be known; treat it as having written everything.
+    `text`, `dialect` and `schema` are what `structure` is read from; the text has its literals and is never shown.
     """
 
     sql: str
@@ -52,3 +55,12 @@ class Shape:
     table: str | None = None
     opaque: bool = False
     aggregate: bool = False
+    text: str = field(default="", compare=False, repr=False)
+    dialect: str = field(default="", compare=False, repr=False)
+    schema: Schema = field(default_factory=Schema, compare=False, repr=False)
+
+    def structure(self) -> Structure:
+        """Say how a SELECT is put together: read anew each time, by the few rules that look so closely."""
+        from pytest_querybudget.statements.outline import structure_of
+
+        return structure_of(self.text, self.dialect, self.schema)

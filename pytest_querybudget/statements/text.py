@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pytest_querybudget.statements.analysis import MAX_NESTING, Analysis, Keys, joined, nesting
 from pytest_querybudget.statements.lexer import KEYWORD, NAME, OP, Token, tokenize
@@ -39,7 +40,7 @@ def from_text(sql: str, dialect: str = "") -> Shape:
     `dialect` is SQLAlchemy's name of it. Never raises; linear in the length of the text. What cannot be
     understood is `other` and opaque.
     """
-    return shape_of(tokenize(sql, dialect), ValueNames(dialect))
+    return replace(shape_of(tokenize(sql, dialect), ValueNames(dialect)), text=sql, dialect=dialect)
 
 
 def shape_of(tokens: list[Token], names: ValueNames, keys: Keys | None = None) -> Shape:

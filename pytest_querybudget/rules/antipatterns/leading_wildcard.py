@@ -1,0 +1,71 @@
+"""`LIKE '%...'`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pytest_querybudget.recording.structure import Condition, Query
+from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
+from pytest_querybudget.rules.cardinality import fixed
+
+_LIKE = frozenset(("LIKE", "ILIKE", "~~", "~~*"))
+
+
+class LeadingWildcard(Pattern):
+    """`LIKE '%...'`: a pattern that begins with a wildcard.
+
+    An index is sorted from the first character on: a pattern without one reads the whole table. `contains()` and
+    `endswith()` write such a pattern, and so does `like(f"%{word}")`.
+
+    ```python
+    select(Contact).where(Contact.email.like("%@example.com"))
+    ```
+
+    Use instead what is looked for as a column of its own:
+
+    ```python
+    select(Contact).where(Contact.email_domain == "example.com")
+    ```
+
+    For words inside of texts, use the full text search of the database, or on PostgreSQL a trigram index
+    (`gin_trgm_ops`); where the model declares one on the column, nothing is reported. Nor is a pattern within the one
+    row that a unique key has selected.
+    """
+
+    name = "leading_wildcard"
+
+    def find(self, case: Case) -> Iterator[Hit]:
+        """Look at the patterns of every query: those in the text, and those that were sent as parameters."""
+        sent = _sent(case)
+        for query in case.structure.queries:
+            single = fixed(case.structure, query)
+            for each in query.conditions:
+                column = each.left.column
+                if each.operator not in _LIKE or each.negated or column is None or column.relation in single:
+                    continue
+                named = f"{query.relations[column.relation].table}.{column.name}".lower() if column.relation >= 0 else ""
+                if (each.right.wildcard or named in sent) and not _has_trigrams(case, query, each):
+                    name = case.column(query, column)
+                    yield Hit(
+                        f"{name} {each.operator} '%...': no index can find the end or the middle of a text",
+                        f"Store what is looked for in {name} as a column of its own and compare with =; for words, use "
+                        "full text search, or on PostgreSQL a trigram index (gin_trgm_ops).",
+                    )
+
+
+def _sent(case: Case) -> set[str]:
+    """Return the columns whose pattern was sent as a parameter that began with a wildcard."""
+    wild = {name for sample in case.statement.samples for name in getattr(sample, "wildcards", ())}
+    return {
+        (each.column or "").lower()
+        for each in case.facts.binds
+        if each.role == "like" and not each.literal and each.name in wild
+    }
+
+
+def _has_trigrams(case: Case, query: Query, condition: Condition) -> bool:
+    column = condition.left.column
+    if column is None or column.relation < 0:
+        return False
+    table = query.relations[column.relation].table or ""
+    return f"trgm {column.name}" in case.structure.schema.expressions.get(table.lower(), ())
