@@ -13,6 +13,7 @@ import os
 import re
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 EXAMPLE = Path(__file__).parent / "journeys"
@@ -68,7 +69,13 @@ def _failure(what: str) -> str:
         [*command, *options, test], cwd=EXAMPLE, env=environment, capture_output=True, text=True, check=False
     )
     found = REPORT.search(run.stdout)
-    return found["text"].strip("\n") if found else NOT_YET
+    return _said(found["text"].strip("\n")) if found else NOT_YET
+
+
+def _said(text: str) -> str:
+    """What an error of a fixture says, without the source and the values that pytest shows around it."""
+    lines = [line[1:].rstrip() for line in text.splitlines() if line.startswith("E  ")]
+    return textwrap.dedent("\n".join(lines)) if lines else text
 
 
 if __name__ == "__main__":
