@@ -43,11 +43,11 @@ class Registration:
             (Engine, "do_executemany", capture.on_executemany, first),
             (Engine, "do_execute_no_params", capture.on_execute_no_params, first),
             (Engine, "handle_error", capture.on_error, first),
-            (Session, "after_begin", capture.on_begin, {}),
-            (Session, "after_commit", capture.on_commit, {}),
-            (Session, "after_soft_rollback", capture.on_rollback, {}),
-            (Session, "before_flush", capture.on_flush, {}),
-            (Session, "after_flush", capture.on_flushed, {}),
+            (Session, "after_begin", capture.sessions.on_begin, {}),
+            (Session, "after_commit", capture.sessions.on_commit, {}),
+            (Session, "after_soft_rollback", capture.sessions.on_rollback, {}),
+            (Session, "before_flush", capture.sessions.on_flush, {}),
+            (Session, "after_flush", capture.sessions.on_flushed, {}),
         ]
 
     def add(self) -> None:
@@ -78,10 +78,11 @@ class Registration:
 
         capture = self.capture
         heard = event.contains(Engine, "do_execute", capture.on_execute)
-        if heard and event.contains(Session, "after_begin", capture.on_begin) and Dialect._has_events:  # type: ignore[attr-defined]  # noqa: SLF001
+        heard = heard and event.contains(Session, "after_begin", capture.sessions.on_begin)
+        if heard and Dialect._has_events:  # noqa: SLF001 - what `event.listen` sets
             return False
         self.add()
-        Dialect._has_events = True  # type: ignore[attr-defined]  # noqa: SLF001 - what `event.listen` sets
+        Dialect._has_events = True  # noqa: SLF001
         return True
 
 
@@ -105,7 +106,10 @@ class ImportWatch(importlib.abc.MetaPathFinder):
             sys.meta_path.remove(self)
 
     def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+        self,
+        fullname: str,
+        path: Sequence[str] | None,  # noqa: ARG002 - the signature of a finder
+        target: ModuleType | None = None,  # noqa: ARG002
     ) -> importlib.machinery.ModuleSpec | None:
         """Let the other finders find the awaited module, and hear of it when it has run."""
         if fullname != _AWAITED or self.searching:

@@ -20,7 +20,7 @@ def test_own_failure():
 """
 # What is broken, by a conftest file that does it. Each is undone at the end, for this process runs on.
 SEAMS = {
-    "listener": ("pytest_querybudget.capture.listener", "Capture", "observe"),
+    "listener": ("pytest_querybudget.capture.observer", "Observer", "observe"),
     "rule that is declared": ("pytest_querybudget.rules.max_queries", "MaxQueries", "check"),
     "rule that looks by itself": ("pytest_querybudget.rules.no_n_plus_one", "NoNPlusOne", "check"),
     "window": ("pytest_querybudget.instruments", "Instruments", "open"),

@@ -1,0 +1,347 @@
+"""Finds the statement of the recording that an execution belongs to, and adds it up.
+
+One look at the stack tells it where the same was seen before; only what is new reads the whole stack.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from types import FrameType
+from typing import Any
+
+from pytest_querybudget.capture import orm
+from pytest_querybudget.capture.journal import Journal
+from pytest_querybudget.capture.parameters import (
+    UNKNOWN,
+    are_plain,
+    digest,
+    digest_unordered,
+    digests,
+    grouped,
+    list_length,
+)
+from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, strategy_for
+from pytest_querybudget.capture.sessions import Scope, Sessions
+from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
+from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
+from pytest_querybudget.capture.stacks import COMPARED, Reading, Stack, StackReader, mark
+from pytest_querybudget.recording.loops import Repeater
+from pytest_querybudget.recording.model import (
+    MOST_DIGESTS,
+    MOST_ORIGINS,
+    MOST_SAMPLES,
+    Caused,
+    Hop,
+    Meaning,
+    Origin,
+    Sample,
+    Statement,
+)
+
+_SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
+
+
+class Observer:
+    """Writes down one execution after the other.
+
+    `on_schema_change` hears of the transaction in which DDL was sent.
+    """
+
+    def __init__(
+        self, reader: StackReader, shapes: Shapes, sessions: Sessions, on_schema_change: Callable[[Any], None]
+    ) -> None:
+        self.reader = reader
+        self.shapes = shapes
+        self.sessions = sessions
+        self.on_schema_change = on_schema_change
+        self.next_run: Callable[[], int] = orm.run_ids()
+
+    def observe(  # noqa: C901, PLR0912 - the hottest path there is: no call that can be spared
+        self,
+        journal: Journal,
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        start: float,
+        finished: float,
+        *,
+        failed: bool,
+    ) -> None:
+        """Add one execution to the recording."""
+        compiled = context.compiled
+        if compiled is not None and (context.isinsert or context.isupdate) and is_default(context, statement):
+            compiled = None
+        text = statement if compiled is None else compiled.string
+        shape = self.shapes.by_text.get(text)
+        if shape is None:
+            shape = self.shapes.add(text, compiled, context.dialect.name)
+        entry = shape.latest if not journal.inner else journal.latest.get(shape)
+        if entry is None or entry.window is not journal.window or not entry.compared:
+            entry = self._find(journal, shape, context, cursor, start)
+        else:
+            stack: Any = entry.stack
+            test = journal.frame
+            if (
+                test is not None and stack.position != (test.f_lineno if journal.by_line else test.f_lasti)
+            ) or not stack.matches(entry.compared):
+                entry = self._find(journal, shape, context, cursor, start)
+        connection = context.root_connection
+        scope = self.sessions.scope(connection)
+        elapsed = finished - start
+        journal.sequence += 1
+        entry.count += 1
+        entry.time += elapsed
+        if elapsed > entry.max_time:
+            entry.max_time = elapsed
+        entry.last = finished
+        if failed:
+            entry.failed += 1
+        elif shape.kind == "select":
+            strategy = entry.strategy
+            if strategy is not None:
+                if context.cursor_fetch_strategy is DEFAULT_FETCH and strategy.__class__ is CountingFetch:
+                    context.cursor_fetch_strategy = strategy
+                else:
+                    context.cursor_fetch_strategy = (
+                        strategy_for(entry, context, cursor) or context.cursor_fetch_strategy
+                    )
+            # Beyond so many different parameters it is a loop for good, and a repeat in it is no finding of its own.
+            values = entry.count
+            if len(entry.digests) < MOST_DIGESTS:
+                values = self._observe_read(journal, entry, scope, connection, statement, parameters, context)
+            if shape.orm:
+                self._observe_load(journal, entry, scope, values, context)
+        else:
+            self._observe_write(journal, entry, scope, statement, cursor, context)
+
+    def _find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
+        """Read the stack, and return the statement of the recording that this shape has there."""
+        reading = self.reader.read(sys._getframe(1), journal.own, journal.position)  # noqa: SLF001
+        statements = journal.window.statements
+        key = (id(shape), id(reading.stack))
+        entry = statements.get(key)
+        if entry is None:
+            entry = statements[key] = self._new_statement(journal, shape, reading.stack, context, cursor)
+            entry.first = start
+            mark(reading.frames, id(entry))
+        elif entry.repeater is not Repeater.APPLICATION:
+            self._find_repeater(journal, entry, reading)
+        if journal.inner:
+            journal.latest[shape] = entry
+        else:
+            shape.latest = entry
+        return entry
+
+    def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading) -> None:
+        """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
+        stack: Any = entry.stack
+        index = mark(reading.frames, id(entry))
+        if index < 0:
+            if self._application_waits(journal):
+                entry.repeater = Repeater.APPLICATION
+                entry.compared = COMPARED
+            else:
+                entry.repeater = Repeater.REQUEST if stack.entered >= 0 else Repeater.TEST
+            return
+        frame = reading.frames[index]
+        looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
+        if index == 0:
+            if not stack.recursive:
+                entry.compared = 1
+            if not looping:
+                # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
+                return
+        if 0 <= reading.entered <= index:
+            entry.repeater = Repeater.REQUEST
+        elif id(frame.f_code) in journal.own:
+            entry.repeater = Repeater.TEST
+        else:
+            entry.repeater = Repeater.APPLICATION
+            entry.loop = _step_of(stack, frame) if looping else -1
+            if not stack.recursive:
+                entry.compared = min(index + 1, COMPARED)
+
+    def _new_statement(self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any) -> Statement:
+        entry = Statement(shape, stack, None)
+        entry.plan = shape.planned
+        entry.window = journal.window
+        entry.dialect = context.dialect.name
+        description = cursor.description
+        if description:
+            entry.columns = tuple([each[0] for each in description])
+            entry.strategy = strategy_for(entry, context, cursor)
+        if shape.orm:
+            load = orm.load_of(context)
+            if load is not None:
+                entry.meaning = self._meaning(journal, load, context)
+        return entry
+
+    def _meaning(self, journal: Journal, load: orm.Load, context: Any) -> Meaning:
+        if load.state is None:
+            return orm.meaning_of(load, (), None)
+        origin, path = journal.runs.find(load.state.runid)
+        if not path and origin is not None and origin.statement.compiled is not None:
+            path = orm.joined_path(origin.statement.compiled, load.state.mapper)
+        scope = self.sessions.scope(context.root_connection)
+        return orm.meaning_of(load, path, "commit" if scope.committed else None)
+
+    def _application_waits(self, journal: Journal) -> bool:
+        """Return whether the application, and not the test or a web client, waits for the current thread or task."""
+        frame = journal.frame
+        if frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti):
+            return False
+        kinds = self.reader.files
+        for frames in journal.waiting_frames():
+            waits = False
+            for each in frames:
+                if id(each.f_code) in journal.own:
+                    continue
+                filename = each.f_code.co_filename
+                kind = kinds.kinds.get(filename)
+                if kind is None:
+                    kind = kinds.classify(filename)
+                if kind == APPLICATION:
+                    waits = True
+                elif kind == FRAMEWORK:
+                    waits = False
+            if waits:
+                return True
+        return False
+
+    def _observe_read(
+        self,
+        journal: Journal,
+        entry: Statement,
+        scope: Scope,
+        connection: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+    ) -> int:
+        """Compare the parameters with those of earlier executions; return their digest."""
+        shape = entry.shape
+        if not scope.of_session:
+            self.sessions.follow_transaction(scope, connection)
+        if shape.expanding:
+            values = digest_unordered(grouped(context.compiled_parameters[0], shape.expanding))
+        else:
+            values = digest(parameters)
+        if shape.literal:
+            values = hash((statement, values))
+        if entry.count <= MOST_SAMPLES:
+            self._take_sample(entry, context, parameters, statement)
+        if values != UNKNOWN:
+            key = (shape, scope.serial, values)
+            before = journal.seen.get(key)
+            if before is None:
+                journal.note_seen(key, entry)
+            else:
+                if journal.barrier < before[0] and (not journal.written or journal.unchanged_since(before[0], shape)):
+                    first = before[1]
+                    entry.repeats[first] = entry.repeats.get(first, 0) + 1
+                before[0], before[1] = journal.sequence, entry
+        entry.digests.add(values if values != UNKNOWN else -entry.count)
+        return values
+
+    def _take_sample(self, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
+        """Remember what this execution asked for.
+
+        Most statements are sent once, so the first is only put aside; plain values alone may be kept for that.
+        """
+        named = _named(context, parameters)
+        if entry.count == 1 and are_plain(named.values()):
+            entry.aside = named, statement
+            return
+        if entry.aside is not None:
+            first, text = entry.aside
+            entry.aside = None
+            entry.samples.append(_sample(first, entry.shape, text, 0))
+        entry.samples.append(_sample(named, entry.shape, statement, entry.last_rows))
+
+    def _observe_load(self, journal: Journal, entry: Statement, scope: Scope, values: int, context: Any) -> None:
+        """Note which result an ORM load's instances come from, and go to."""
+        meaning = entry.meaning
+        path: tuple[Hop, ...] = ()
+        if meaning is None:
+            origin = entry.origin
+            if origin is None or entry.repeater is not Repeater.APPLICATION:
+                origin = entry.origin = Origin(entry)
+                entry.compiled = context.compiled
+            else:
+                origin.many = True
+            scope.origin = origin
+        elif meaning.load == "eager":
+            origin, path = scope.origin, meaning.path
+        else:
+            options = context.execution_options["_sa_orm_load_options"]
+            state = options._lazy_loaded_from or options._refresh_state  # noqa: SLF001
+            origin, path = journal.runs.find(state.runid)
+            _note_caused(entry, origin, values)
+            if meaning.load == "lazy":
+                path = meaning.path
+        journal.runs.add(self.next_run(), origin, path)
+
+    def _observe_write(
+        self, journal: Journal, entry: Statement, scope: Scope, statement: str, cursor: Any, context: Any
+    ) -> None:
+        kind = entry.shape.kind
+        if kind == "transaction":
+            if statement[:8].upper() == "ROLLBACK":
+                journal.barrier = journal.sequence
+            return
+        journal.note_written(entry.shape)
+        if kind == "ddl":
+            self.on_schema_change(context.root_connection.get_transaction())
+        if entry.columns and orm.returns_entities(context.compiled):
+            entry.origin = scope.origin = Origin(entry)
+            journal.runs.add(self.next_run(), entry.origin, ())
+        if kind in ("ddl", "other") or context.executemany or cursor.rowcount > 1:
+            return
+        flush = self.sessions.flush(scope)
+        entry.single += 1
+        if not flush or flush != entry.last_flush:
+            # What was rolled back and is written again is a retry, not a loop.
+            entry.units += 1 if journal.barrier < entry.written or not entry.units else 0
+            entry.last_flush = flush
+        entry.written = journal.sequence
+
+
+def is_default(context: Any, statement: str) -> bool:
+    """Return whether this is not the context's own statement but one that fetches a default for it."""
+    return statement is not context.statement and _SELECTS(statement) is not None
+
+
+def _step_of(stack: Stack, frame: FrameType) -> int:
+    """Return the index of the step that a frame is."""
+    for index, (_, code, instruction) in enumerate(stack.steps):
+        if code is frame.f_code and instruction == frame.f_lasti:
+            return index
+    return -1
+
+
+def _note_caused(entry: Statement, origin: Origin | None, values: int) -> None:
+    caused = entry.origins.get(origin)
+    if caused is not None:
+        caused.count += 1
+        caused.varied = caused.varied or values == UNKNOWN or values != caused.first
+    elif len(entry.origins) < MOST_ORIGINS:
+        entry.origins[origin] = Caused(values)
+
+
+def _named(context: Any, parameters: Any) -> Mapping[str, Any]:
+    """Return the parameters of one execution by name, or by position."""
+    if context.compiled is not None and context.compiled_parameters and not context.executemany:
+        named: Mapping[str, Any] = context.compiled_parameters[0]
+        return named
+    if isinstance(parameters, dict):
+        return parameters
+    return {str(index): each for index, each in enumerate(parameters)}
+
+
+def _sample(named: Mapping[str, Any], shape: ShapeEntry, statement: str, before: int) -> Sample:
+    """Note digests of the parameters by name, to see which of them vary."""
+    together = grouped(named, shape.expanding) if shape.expanding else named
+    return Sample(digests(together), list_length(together), before, statement if shape.literal else None)

@@ -1,0 +1,95 @@
+"""Sessions, transactions and flushes: what statements have in common beside their text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import Any
+from weakref import WeakKeyDictionary, ref
+
+from pytest_querybudget.capture.journal import Journal
+from pytest_querybudget.recording.model import Origin
+
+_SCOPE = "_querybudget_scope"
+
+
+class Scope:
+    """What one session, or one transaction of a plain connection, has in common: repeats are looked for inside it."""
+
+    __slots__ = ("__weakref__", "committed", "flush", "of_session", "origin", "serial", "transaction")
+
+    def __init__(self, serial: int, *, of_session: bool) -> None:
+        self.serial = serial
+        self.of_session = of_session
+        self.flush = 0
+        self.committed = False
+        self.origin: Origin | None = None
+        self.transaction: Any = None
+
+
+class Sessions:
+    """Listens to sessions, and tells which scope a connection belongs to.
+
+    `journals` returns what is being written.
+    """
+
+    def __init__(self, journals: Callable[[], tuple[Journal, ...]]) -> None:
+        self.journals = journals
+        self.serial = 0
+        self.flushes = 0
+        self.flushing: dict[int, int] = {}
+        self.scopes: WeakKeyDictionary[Any, Scope] = WeakKeyDictionary()
+
+    def scope(self, connection: Any) -> Scope:
+        """Return the scope of a connection."""
+        known: Scope | None = connection.__dict__.get(_SCOPE)
+        if known is None:
+            self.serial += 1
+            known = connection.__dict__[_SCOPE] = Scope(self.serial, of_session=False)
+        return known
+
+    def follow_transaction(self, scope: Scope, connection: Any) -> None:
+        """Begin a new scope with each transaction of a connection that no session uses."""
+        transaction = connection.get_transaction()
+        known = scope.transaction
+        if known is None or known() is not transaction:
+            self.serial += 1
+            scope.serial = self.serial
+            scope.transaction = None if transaction is None else ref(transaction)
+
+    def flush(self, scope: Scope) -> int:
+        """Return the number of the flush that sends the current statement, 0 when none does."""
+        return scope.flush or self.flushing.get(get_ident(), 0)
+
+    def _of(self, session: Any) -> Scope:
+        scope = self.scopes.get(session)
+        if scope is None:
+            self.serial += 1
+            scope = self.scopes[session] = Scope(self.serial, of_session=True)
+        return scope
+
+    def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:
+        """Tie a connection to the session that begins on it (`SessionEvents.after_begin`)."""
+        connection.__dict__[_SCOPE] = self._of(session)
+
+    def on_commit(self, session: Any) -> None:
+        """Note that what the session holds has been expired by a commit (`SessionEvents.after_commit`)."""
+        if session.expire_on_commit:
+            self._of(session).committed = True
+
+    def on_rollback(self, session: Any, _previous: Any) -> None:
+        """Forget what was read before a rollback (`SessionEvents.after_soft_rollback`)."""
+        for journal in self.journals():
+            journal.barrier = journal.sequence
+        self._of(session).flush = 0
+        self.flushing.pop(get_ident(), None)
+
+    def on_flush(self, session: Any, _context: Any, _instances: Any) -> None:
+        """Give the flush that begins a number (`SessionEvents.before_flush`)."""
+        self.flushes += 1
+        self._of(session).flush = self.flushing[get_ident()] = self.flushes
+
+    def on_flushed(self, session: Any, _context: Any) -> None:
+        """Note that a flush has sent what it had (`SessionEvents.after_flush`)."""
+        self._of(session).flush = 0
+        self.flushing.pop(get_ident(), None)
