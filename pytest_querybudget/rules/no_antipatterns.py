@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -90,7 +91,7 @@ class NoAntipatterns(Rule):
     def documentation(self) -> str:
         """The page of this rule, with all patterns."""
         parts = [f"### `{each.name}`\n\n{each.documentation}" for each in PATTERNS]
-        return "\n\n".join((super().documentation, "## The patterns", *parts))
+        return "\n\n".join((inspect.cleandoc(self.__doc__ or ""), "## The patterns", *parts))
 
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
         """Take the names of patterns to leave out."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording, Statement
-from pytest_querybudget.recording.structure import Condition, Link, Query, Structure
+from pytest_querybudget.recording.structure import Condition, Link, Query, Relation, Structure
 from pytest_querybudget.rules.base import OptionError, Options, Rule, no_arguments, number_option
 from pytest_querybudget.rules.cardinality import fixed, fixed_columns, keys_of
 from pytest_querybudget.rules.loops import is_own
@@ -63,8 +63,8 @@ class NoRowExplosion(Rule):
     ## What it does
 
     Fails a test in which one SELECT joins two or more collections of the same parent side by side, neither of them
-    through the other: two `joinedload` of collections, or joins to two tables by columns that are not unique there. What
-    the mapping says to be one row (a unique key, a relationship with `uselist=False`) is no collection; a collection
+    through the other: two `joinedload` of collections, or joins to two tables by columns that are not unique there.
+    What the mapping says to be one row (a unique key, a relationship with `uselist=False`) is no collection; a collection
     inside of a collection (orders, and their items) multiplies nothing. Results that GROUP BY, DISTINCT or an aggregate
     brings together are left alone.
 
@@ -145,7 +145,7 @@ def _edges(structure: Structure, query: Query) -> dict[int, _Edge]:
         if not parents:
             continue
         parent = max(parents)
-        others = set(range(len(query.relations))) - {number}
+        others = set(range(number))
         columns = frozenset(
             column.name
             for condition in query.conditions
@@ -220,8 +220,13 @@ def _finding(
             for each in collections
         ),
         options=tuple(each for each in options if each) if all(options) else (),
-        eager=statement.shape.orm and all(query.relations[each].label != query.relations[each].table for each in collections),
+        eager=statement.shape.orm and all(_is_anonymous(query.relations[each]) for each in collections),
     )
+
+
+def _is_anonymous(relation: Relation) -> bool:
+    """Return whether a table has a name that eager loading made up: `orders_1`."""
+    return relation.label != relation.table
 
 
 def _name(structure: Structure, query: Query, number: int) -> str:

@@ -12,6 +12,7 @@ from pytest_querybudget.recording.structure import Query, Structure
 from pytest_querybudget.rules.base import OptionError, Options, Rule, count_option, no_arguments
 from pytest_querybudget.rules.cardinality import is_bounded, is_catalog
 from pytest_querybudget.rules.loops import is_own
+from pytest_querybudget.rules.parameters import list_length, streams
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +98,7 @@ class NoUnboundedSelects(Rule):
         no_arguments(self, arguments, keywords, "rows")
         rows = count_option(self, "rows", keywords.get("rows", 2))
         if rows < 2:
-            raise OptionError(f"{self.name} got rows={rows}, but a result of one row grows with nothing: it takes 2 or more")
+            raise OptionError(f"{self.name} got rows={rows}, but one row is no list: it takes 2 or more")
         return Options(threshold=rows)
 
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
@@ -106,7 +107,7 @@ class NoUnboundedSelects(Rule):
             if each.shape.kind != "select" or each.meaning is not None or each.max_rows < options.threshold:
                 continue
             facts = each.shape.facts
-            if facts.limited or facts.unique or facts.aggregate or getattr(each.strategy, "streams", False):
+            if facts.limited or facts.unique or facts.aggregate or streams(each):
                 continue
             structure = facts.structure()
             if structure.top is None or is_bounded(structure, structure.top) or _is_list_of_keys(structure, each):
@@ -133,7 +134,7 @@ def _is_list_of_keys(structure: Structure, statement: Statement) -> bool:
 
     A list for any other column says nothing, unless it had as many members as rows came.
     """
-    listed = min((each.listed for each in statement.samples), default=0)
+    listed = list_length(statement)
     for query in (structure.top, *(structure.queries[each] for each in structure.top.parts)) if structure.top else ():
         for each in query.conditions:
             is_list = each.operator in ("IN", "= ANY") and each.right.is_value and each.right.query is None

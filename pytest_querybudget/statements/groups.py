@@ -9,7 +9,7 @@ from pytest_querybudget.statements.lexer import KEYWORD, NAME, OP, Token
 
 _QUERIES = frozenset(("SELECT", "WITH", "VALUES"))
 _CLAUSES = frozenset(
-    ("SELECT", "FROM", "WHERE", "GROUP", "HAVING", "QUALIFY", "WINDOW", "ORDER", "LIMIT", "OFFSET", "FETCH", "FOR", "INTO")
+    "SELECT FROM WHERE GROUP HAVING QUALIFY WINDOW ORDER LIMIT OFFSET FETCH FOR INTO".split()
 )
 SET_OPERATORS = frozenset(("UNION", "INTERSECT", "EXCEPT", "MINUS"))
 

@@ -17,7 +17,6 @@ from pytest_querybudget.recording.structure import (
     Condition,
     Factor,
     Query,
-    Relation,
     Schema,
     Structure,
 )

@@ -82,7 +82,7 @@ def _link(mapper: Any, relationship: Any) -> Link:
     secondary = relationship.secondary
     columns = relationship.remote_side
     if secondary is not None:
-        columns = [each for each in columns if getattr(each, "table", None) is secondary]
+        columns = [far for _, far in relationship.synchronize_pairs]
     target = next((str(each.table.fullname) for each in columns if isinstance(each.table, Table)), "")
     target = str(getattr(relationship.mapper.local_table, "fullname", "")) if secondary is not None else target
     return Link(

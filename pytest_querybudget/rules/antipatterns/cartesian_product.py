@@ -12,8 +12,8 @@ from pytest_querybudget.rules.cardinality import fixed, is_single
 class CartesianProduct(Pattern):
     """An implicit cartesian product: two tables in one FROM, and no condition that connects them.
 
-    Every row of one comes with every row of the other. With SQLAlchemy it is mostly a column of another table, in a filter
-    or in the select list, whose join was forgotten. SQLAlchemy warns of it too; a warning is easily overlooked.
+    Every row of one comes with every row of the other. With SQLAlchemy it is mostly a column of another table, in a
+    filter or in the select list, whose join was forgotten. SQLAlchemy warns of it too; a warning is easily overlooked.
 
     ```python
     select(Contact, Message).where(Contact.tenant_id == 1)
@@ -25,8 +25,8 @@ class CartesianProduct(Pattern):
     select(Contact, Message).join(Message, Message.contact_id == Contact.id).where(Contact.tenant_id == 1)
     ```
 
-    A product that is asked for (`CROSS JOIN`, `JOIN ... ON true`) is none, nor is one with functions, lists of values, or
-    a query or key that gives one row.
+    A product that is asked for (`CROSS JOIN`, `JOIN ... ON true`) is none, nor is one with functions, lists of values,
+    or a query or key that gives one row.
     """
 
     name = "cartesian_product"
@@ -40,7 +40,8 @@ class CartesianProduct(Pattern):
             if len(groups) > 1:
                 names = [_name(query.relations[min(each)]) for each in groups]
                 yield Hit(
-                    f"nothing connects {' and '.join(names)} in one FROM: every row of one comes with every row of the other",
+                    f"nothing connects {' and '.join(names)} in one FROM: "
+                    "every row of one comes with every row of the other",
                     f"Join them: .join({names[1]}, ...) with the condition that connects the two; "
                     "for figures of both, use a query or a scalar subquery for each.",
                 )

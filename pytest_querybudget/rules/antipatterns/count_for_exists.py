@@ -25,8 +25,8 @@ class CountForExists(Pattern):
     ```
 
     What becomes of the number is read from the code that sends the statement: it is reported where the same expression
-    compares it with 0, or takes it for true or false. A number that is returned or kept may be wanted, and assertions of
-    the test itself may count.
+    compares it with 0, or takes it for true or false. A number that is returned or kept may be wanted, and assertions
+    of the test itself may count.
     """
 
     name = "count_for_exists"

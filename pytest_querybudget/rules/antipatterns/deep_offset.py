@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.structure import Query
 from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
+from pytest_querybudget.rules.parameters import numbers
 
 #: From here on the rows that are skipped are many more than those of any page.
 DEEP = 1_000
@@ -43,7 +44,7 @@ class DeepOffset(Pattern):
         query = _skipping(case)
         if query is None:
             return
-        deepest = max((query.offset or 0, *_sent(case), *_written(case)))
+        deepest = max((query.offset or 0, *numbers(case.statement, "offset"), *_written(case)))
         order = "" if not query.ordered else " in the same order"
         cure = f"Continue after the last key{order}: .where(key > last).order_by(key).limit(...), without OFFSET."
         steps = _steps(case)
@@ -78,13 +79,3 @@ def _written(case: Case) -> list[int]:
     structures = [case.statement.shape.describe(text).structure() for text in sorted(texts)]
     return [each.top.offset for each in structures if each.top is not None and each.top.offset is not None]
 
-
-def _sent(case: Case) -> list[int]:
-    """Return the offsets that were sent as parameters, where they were remembered."""
-    names = {each.name for each in case.facts.binds if each.role == "offset" and not each.literal}
-    return [
-        number
-        for sample in case.statement.samples
-        for name, number in getattr(sample, "numbers", {}).items()
-        if name in names
-    ]

@@ -30,8 +30,8 @@ _KNOWN = _TIMES | _CASES | _NULLS | _OTHERS
 class FunctionOnColumn(Pattern):
     """A function around a filtered column: `lower(email) = ?`, `date(sent_at) = ?`.
 
-    An index holds the values of the column, and not what a function makes of them: the function is called for each row of
-    the table.
+    An index holds the values of the column, and not what a function makes of them: the function is called for each row
+    of the table.
 
     ```python
     select(Message).where(func.date(Message.sent_at) == day)
@@ -43,8 +43,8 @@ class FunctionOnColumn(Pattern):
     select(Message).where(Message.sent_at >= day, Message.sent_at < day + timedelta(days=1))
     ```
 
-    Addresses and names are best stored in the form in which they are compared. Where that cannot be, index the expression:
-    `Index("ix_contacts_email_lower", func.lower(Contact.email))`. Where the model declares such an index, nothing is
+    Addresses and names are best stored in the form in which they are compared. Where that cannot be, index the
+    expression: `Index("ix_contacts_email_lower", func.lower(Contact.email))`. Where the model declares such an index, nothing is
     reported; nor is a function within the one row that a unique key has selected, the `lower(...) LIKE lower(...)` that
     `ilike()` becomes, or a function that looks into a value (JSON, arrays, geometry).
     """

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pytest_querybudget.recording.structure import Condition, Query
+from pytest_querybudget.recording.structure import ColumnUse, Condition, Query
 from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
 from pytest_querybudget.rules.cardinality import fixed
+from pytest_querybudget.rules.parameters import wildcards
 
 _LIKE = frozenset(("LIKE", "ILIKE", "~~", "~~*"))
 
@@ -36,14 +37,14 @@ class LeadingWildcard(Pattern):
 
     def find(self, case: Case) -> Iterator[Hit]:
         """Look at the patterns of every query: those in the text, and those that were sent as parameters."""
-        sent = _sent(case)
+        sent = wildcards(case.statement)
         for query in case.structure.queries:
             single = fixed(case.structure, query)
             for each in query.conditions:
                 column = each.left.column
                 if each.operator not in _LIKE or each.negated or column is None or column.relation in single:
                     continue
-                named = f"{query.relations[column.relation].table}.{column.name}".lower() if column.relation >= 0 else ""
+                named = _table_column(query, column)
                 if (each.right.wildcard or named in sent) and not _has_trigrams(case, query, each):
                     name = case.column(query, column)
                     yield Hit(
@@ -53,14 +54,9 @@ class LeadingWildcard(Pattern):
                     )
 
 
-def _sent(case: Case) -> set[str]:
-    """Return the columns whose pattern was sent as a parameter that began with a wildcard."""
-    wild = {name for sample in case.statement.samples for name in getattr(sample, "wildcards", ())}
-    return {
-        (each.column or "").lower()
-        for each in case.facts.binds
-        if each.role == "like" and not each.literal and each.name in wild
-    }
+def _table_column(query: Query, column: ColumnUse) -> str:
+    table = query.relations[column.relation].table if column.relation >= 0 else None
+    return f"{table}.{column.name}".lower() if table else column.name
 
 
 def _has_trigrams(case: Case, query: Query, condition: Condition) -> bool:

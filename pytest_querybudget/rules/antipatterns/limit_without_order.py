@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pytest_querybudget.recording.structure import ColumnUse, Query, Structure
 from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
 from pytest_querybudget.rules.cardinality import fixed, is_single
+from pytest_querybudget.rules.parameters import numbers
 
 
 class LimitWithoutOrder(Pattern):
@@ -64,14 +65,7 @@ def _leading(structure: Structure, query: Query) -> Query | None:
 
 
 def _lets_several_through(case: Case, query: Query) -> bool:
-    names = {each.name for each in case.facts.binds if each.role == "limit" and not each.literal}
-    sent = [
-        number
-        for sample in case.statement.samples
-        for name, number in getattr(sample, "numbers", {}).items()
-        if name in names
-    ]
-    return max((query.limit or 0, *sent)) > 1
+    return max((query.limit or 0, *numbers(case.statement, "limit"))) > 1
 
 
 def _is_ordered(structure: Structure, query: Query) -> bool:

@@ -10,8 +10,8 @@ from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
 class LiteralValues(Pattern):
     """Values in the text of a statement that should be parameters.
 
-    Each value makes another statement: the database parses and plans every one of them, caches of statements fill up with
-    texts that never come again, and a value from outside is an injection.
+    Each value makes another statement: the database parses and plans every one of them, caches of statements fill up
+    with texts that never come again, and a value from outside is an injection.
 
     ```python
     connection.execute(text(f"SELECT count(*) FROM contacts WHERE segment_id = {segment.id}"))
@@ -23,8 +23,8 @@ class LiteralValues(Pattern):
     connection.execute(text("SELECT count(*) FROM contacts WHERE segment_id = :segment_id"), {"segment_id": segment.id})
     ```
 
-    Reported are SELECTs that one place sends with different literals. A literal that stays the same (`status = 'open'`) is
-    part of the statement.
+    Reported are SELECTs that one place sends with different literals. A literal that stays the same
+    (`status = 'open'`) is part of the statement.
     """
 
     name = "literals"

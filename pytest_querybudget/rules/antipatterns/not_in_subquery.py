@@ -11,9 +11,9 @@ from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
 class NotInSubquery(Pattern):
     """`NOT IN (SELECT ...)` instead of `NOT EXISTS`.
 
-    One NULL in the subquery makes the whole condition unknown, and the result empty. And because of that NULL, databases
-    cannot turn it into an anti-join: PostgreSQL holds the whole list in memory, or, when it does not fit, searches it for
-    each row.
+    One NULL in the subquery makes the whole condition unknown, and the result empty. And because of that NULL,
+    databases cannot turn it into an anti-join: PostgreSQL holds the whole list in memory, or, when it does not fit,
+    searches it for each row.
 
     ```python
     select(Contact).where(Contact.id.not_in(select(Message.contact_id)))
@@ -47,7 +47,9 @@ def _is_not_in(condition: Condition) -> bool:
 def _reads_table(case: Case, condition: Condition) -> bool:
     """Return whether a table is listed: SQLAlchemy writes an empty list as a subquery of nothing."""
     return condition.right.query is not None and any(
-        each.columns or each.stars for each in _listing(case, case.structure.queries[condition.right.query]) if each.relations
+        each.columns or each.stars
+        for each in _listing(case, case.structure.queries[condition.right.query])
+        if each.relations
     )
 
 

@@ -20,8 +20,8 @@ class WholeTableAggregate(Pattern):
     select(Order.placed_on, func.sum(Order.total)).group_by(Order.placed_on)
     ```
 
-    Use instead a summary that is kept up to date (a materialised view, a table that a job fills, a counter), or the part
-    that is shown:
+    Use instead a summary that is kept up to date (a materialised view, a table that a job fills, a counter), or the
+    part that is shown:
 
     ```python
     select(DailyTotal.day, DailyTotal.total).order_by(DailyTotal.day.desc()).limit(7)
@@ -43,7 +43,7 @@ class WholeTableAggregate(Pattern):
                 functions = ", ".join(dict.fromkeys(query.aggregates))
                 yield Hit(
                     f"{functions} over all rows of {', '.join(tables)} on every call",
-                    "Keep the figure (a materialised view, a summary table, a counter, a cache), or filter what is summed up.",
+                    "Keep the figure (a materialised view, a summary table, a counter), or filter what is summed up.",
                 )
                 return
 
@@ -54,7 +54,7 @@ def _is_served(query: Query) -> bool:
 
 def _whole(structure: Structure, query: Query, depth: int) -> list[str]:
     """Return the tables that a query reads from end to end, none where anything limits it."""
-    restricted = query.filtered or query.parts or query.limited and depth or query.recursive or query.values
+    restricted = query.filtered or query.parts or (query.limited and depth) or query.recursive or query.values
     if restricted or not query.relations or depth > 20:
         return []
     if any(each.right.is_value and each.certain for each in query.conditions):
