@@ -202,9 +202,8 @@ class Capture:
     def on_error(self, exception_context: Any) -> None:
         """Take this plugin's frame out of the traceback of a failing statement (`DialectEvents.handle_error`)."""
         trace = exception_context.original_exception.__traceback__
-        codes = (Capture.on_execute.__code__, Capture._run.__code__)
         while trace is not None and trace.tb_next is not None:
-            if trace.tb_next.tb_frame.f_code in codes:
+            if trace.tb_next.tb_frame.f_code.co_filename == __file__:
                 trace.tb_next = trace.tb_next.tb_next
             else:
                 trace = trace.tb_next

@@ -16,7 +16,8 @@ class Ceiling(Rule):
     """A limit on one figure of the call phase, window by window."""
 
     finding: ClassVar[type[Exceeded]]
-    unit: ClassVar[str]
+    #: What is counted: one of it, and several.
+    unit: ClassVar[tuple[str, str]]
 
     @abstractmethod
     def read_limit(self, value: Any) -> float:
@@ -61,7 +62,7 @@ class Ceiling(Rule):
                     chain=statement.stack.places if statement else (),
                     limit=options.limit,
                     actual=actual,
-                    unit=self.unit,
+                    unit=self.unit[options.limit != 1],
                     window=label,
                     advice=self.advice(statement),
                 )

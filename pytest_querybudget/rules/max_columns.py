@@ -57,7 +57,7 @@ class MaxColumns(Ceiling):
 
     name = "max_columns"
     takes = "n"
-    unit = "columns in one result"
+    unit = "column in one result", "columns in one result"
     finding = TooManyColumns
 
     def read_limit(self, value: Any) -> float:

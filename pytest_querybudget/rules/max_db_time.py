@@ -55,7 +55,7 @@ class MaxDbTime(Ceiling):
     name = "max_db_time"
     takes_per = True
     takes = 'seconds, per="request"'
-    unit = "seconds in the database"
+    unit = "second in the database", "seconds in the database"
     finding = TooMuchTime
 
     def read_limit(self, value: Any) -> float:

@@ -53,7 +53,7 @@ class MaxQueryTime(Ceiling):
 
     name = "max_query_time"
     takes = "seconds"
-    unit = "seconds for one statement"
+    unit = "second for one statement", "seconds for one statement"
     finding = SlowQuery
 
     def read_limit(self, value: Any) -> float:

@@ -56,7 +56,7 @@ class MaxRows(Ceiling):
 
     name = "max_rows"
     takes = "n"
-    unit = "rows fetched by one statement"
+    unit = "row fetched by one statement", "rows fetched by one statement"
     finding = TooManyRows
 
     def read_limit(self, value: Any) -> float:
