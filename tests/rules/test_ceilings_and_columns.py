@@ -74,7 +74,7 @@ CASES: dict[str, tuple[str, tuple[Any, ...], Callable[[Session], Any], str | Non
     "rows": ("max_rows", (2,), authors, "expected at most 2 rows fetched by one statement, got 3"),
     "rows kept": ("max_rows", (3,), lambda s: (authors(s), s.scalars(select(Book)).all()), None),
     "rows not fetched": ("max_rows", (0,), lambda s: s.execute(select(Author.id)).close(), None),
-    "rows one by one": ("max_rows", (1,), lambda s: [*s.execute(select(Author.id)).yield_per(1)], "expected at most 1 rows fetched by one statement, got 3"),
+    "rows one by one": ("max_rows", (1,), lambda s: [*s.execute(select(Author.id)).yield_per(1)], "expected at most 1 row fetched by one statement, got 3"),
     "only": ("only_columns", ("author.id", "author.name"), authors, "the result has columns that no pattern covers: author.biography"),
     "only kept": ("only_columns", ("author.*",), authors, None),
     "only of a count": ("only_columns", ("author.id",), lambda s: s.execute(text("SELECT count(*) FROM author")).all(), None),
