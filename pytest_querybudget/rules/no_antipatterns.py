@@ -40,7 +40,7 @@ class Antipattern(Finding):
         """As of every finding, with the pattern: one statement may have several."""
         place = f"{self.location.path}::{self.location.function}" if self.location else ""
         subject = ",".join(sorted(self.tables)) or self.sql
-        text = "\0".join((self.rule, self.pattern, subject, place))
+        text = f"{self.rule}\0{self.pattern}\0{subject}\0{place}"
         return hashlib.blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 
@@ -85,7 +85,7 @@ class NoAntipatterns(Rule):
     """
 
     name = "no_antipatterns"
-    takes = "(names of patterns to leave out)"
+    takes = "names of patterns to leave out"
 
     @property
     def documentation(self) -> str:

@@ -64,14 +64,14 @@ class NoRowExplosion(Rule):
 
     Fails a test in which one SELECT joins two or more collections of the same parent side by side, neither of them
     through the other: two `joinedload` of collections, or joins to two tables by columns that are not unique there.
-    What the mapping says to be one row (a unique key, a relationship with `uselist=False`) is no collection; a collection
-    inside of a collection (orders, and their items) multiplies nothing. Results that GROUP BY, DISTINCT or an aggregate
-    brings together are left alone.
+    What the mapping says to be one row (a unique key, a relationship with `uselist=False`) is no collection; a
+    collection inside of a collection (orders, and their items) multiplies nothing. Results that GROUP BY, DISTINCT or
+    an aggregate brings together are left alone.
 
     ## Why is this bad
 
-    A journey with 4 nodes and 40 messages needs 44 rows, and fetches 160; with 40 nodes it is 1,600, each as wide as all
-    three tables together. SQLAlchemy removes the duplicates afterwards, so that no test sees them.
+    A journey with 4 nodes and 40 messages needs 44 rows, and fetches 160; with 40 nodes it is 1,600, each as wide as
+    all three tables together. SQLAlchemy removes the duplicates afterwards, so that no test sees them.
 
     ## Example
 
@@ -115,7 +115,7 @@ class NoRowExplosion(Rule):
         no_arguments(self, arguments, keywords, "factor")
         factor = number_option(self, "factor", keywords.get("factor", 2), most=1_000_000)
         if factor <= 1:
-            raise OptionError(f"{self.name} got factor={factor:g}, but what is not repeated has factor 1: it takes more")
+            raise OptionError(f"{self.name} got factor={factor:g}, but it takes more than 1, which repeats nothing")
         return Options(threshold=factor)
 
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:

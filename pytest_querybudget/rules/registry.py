@@ -14,10 +14,13 @@ from pytest_querybudget.rules.max_db_time import MaxDbTime
 from pytest_querybudget.rules.max_queries import MaxQueries
 from pytest_querybudget.rules.max_query_time import MaxQueryTime
 from pytest_querybudget.rules.max_rows import MaxRows
+from pytest_querybudget.rules.no_antipatterns import NoAntipatterns
 from pytest_querybudget.rules.no_full_scans import NoFullScans
 from pytest_querybudget.rules.no_n_plus_one import NoNPlusOne
 from pytest_querybudget.rules.no_repeated_queries import NoRepeatedQueries
+from pytest_querybudget.rules.no_row_explosion import NoRowExplosion
 from pytest_querybudget.rules.no_sorts import NoSorts
+from pytest_querybudget.rules.no_unbounded_selects import NoUnboundedSelects
 from pytest_querybudget.rules.no_unindexed_foreign_keys import NoUnindexedForeignKeys
 from pytest_querybudget.rules.no_write_loops import NoWriteLoops
 from pytest_querybudget.rules.only_columns import OnlyColumns
@@ -42,6 +45,9 @@ RULES: tuple[Rule, ...] = (
     NoSorts(),
     MaxCost(),
     NoUnindexedForeignKeys(),
+    NoUnboundedSelects(),
+    NoRowExplosion(),
+    NoAntipatterns(),
 )
 
 

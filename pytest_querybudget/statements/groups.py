@@ -8,9 +8,7 @@ from dataclasses import dataclass, field
 from pytest_querybudget.statements.lexer import KEYWORD, NAME, OP, Token
 
 _QUERIES = frozenset(("SELECT", "WITH", "VALUES"))
-_CLAUSES = frozenset(
-    "SELECT FROM WHERE GROUP HAVING QUALIFY WINDOW ORDER LIMIT OFFSET FETCH FOR INTO".split()
-)
+_CLAUSES = frozenset("SELECT FROM WHERE GROUP HAVING QUALIFY WINDOW ORDER LIMIT OFFSET FETCH FOR INTO".split())
 SET_OPERATORS = frozenset(("UNION", "INTERSECT", "EXCEPT", "MINUS"))
 
 

@@ -48,17 +48,13 @@ class Reader:
             found = self.column(item[1])
             return Operand(text=_text(items), columns=(found,), column=found)
         is_list = item[0] == PARAM and item[1].startswith("__[POSTCOMPILE")
-        return Operand(
-            text=_text(items), is_value=True, wildcard=_begins_with_wildcard(items), listed=is_list
-        )
+        return Operand(text=_text(items), is_value=True, wildcard=_begins_with_wildcard(items), listed=is_list)
 
     def _row(self, group: Group, items: list[Item]) -> Operand:
         parts = [self.operand(each) for each in by_commas(group.items)]
         columns = tuple(each for part in parts for each in part.columns)
         plain = bool(parts) and all(part.column is not None and part.function is None for part in parts)
-        return Operand(
-            text=_text(items), columns=columns, listed=not columns, is_row=plain, is_value=not columns
-        )
+        return Operand(text=_text(items), columns=columns, listed=not columns, is_row=plain, is_value=not columns)
 
     def _applied(self, name: str, arguments: list[Item], items: list[Item]) -> Operand:
         """A function: of one column, where its other arguments hold none."""
@@ -78,9 +74,7 @@ class Reader:
 
     def _other(self, items: list[Item]) -> Operand:
         columns = tuple(self.columns(items))
-        return Operand(
-            text=_text(items), columns=columns, is_value=not columns, wildcard=_begins_with_wildcard(items)
-        )
+        return Operand(text=_text(items), columns=columns, is_value=not columns, wildcard=_begins_with_wildcard(items))
 
     def columns(self, items: list[Item]) -> Iterator[ColumnUse]:
         """Yield the columns that items name; queries inside are read, and what they name is theirs."""

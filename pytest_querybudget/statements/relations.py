@@ -40,7 +40,7 @@ class _Reader:
             item = items[index]
             if is_sign(item, ","):
                 join, conditional = ",", False
-            elif is_word(item, *_JOINING) and not (is_word(item, "LEFT", "RIGHT") and isinstance(at(items, index + 1), Group)):
+            elif is_word(item, *_JOINING) and not _is_call(items, index):
                 index, join, conditional = _join(items, index)
             elif is_word(item, "LATERAL"):
                 lateral = True
@@ -62,8 +62,7 @@ class _Reader:
         start = index = index + 1
         while index < len(items):
             item = items[index]
-            is_call = is_word(item, "LEFT", "RIGHT") and isinstance(at(items, index + 1), Group)
-            if is_sign(item, ",") or (is_word(item, *_JOINING) and not is_call):
+            if is_sign(item, ",") or (is_word(item, *_JOINING) and not _is_call(items, index)):
                 break
             index += 1
         self.deferred.append(("on", len(self.found) - 1, items[start:index]))
@@ -75,7 +74,10 @@ class _Reader:
         if isinstance(item, Group) and not is_query(item):
             self.read(item.items, base.join)
             return index
-        table, query, function, names = None, None, False, ()
+        table: str | None = None
+        query: int | None = None
+        function = False
+        names: tuple[str, ...] = ()
         if isinstance(item, Group):
             query = self.query(item, "from")
         else:
@@ -114,6 +116,11 @@ def read_from(
     reader = _Reader(query, cte)
     reader.read(items, "")
     return reader.found, reader.deferred
+
+
+def _is_call(items: list[Item], index: int) -> bool:
+    """Whether LEFT or RIGHT is the function."""
+    return is_word(items[index], "LEFT", "RIGHT") and isinstance(at(items, index + 1), Group)
 
 
 def _join(items: list[Item], index: int) -> tuple[int, str, bool]:

@@ -47,7 +47,7 @@ def _expressions(table: Table) -> Iterator[str]:
     The columns of a trigram index, which serves patterns, stand there as `trgm email`.
     """
     for index in table.indexes:
-        if "trgm" in str(index.dialect_options.get("postgresql", {}).get("ops")):
+        if "trgm" in str(dict(index.dialect_options["postgresql"]).get("ops")):
             yield from (f"trgm {str(column.name).lower()}" for column in index.columns)
         if len(index.expressions) != len(index.columns) or any(
             not hasattr(each, "table") for each in index.expressions

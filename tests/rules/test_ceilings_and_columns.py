@@ -68,30 +68,90 @@ def authors(session: Session) -> object:
 CASES: dict[str, tuple[str, tuple[Any, ...], Callable[[Session], Any], str | None]] = {
     "columns": ("max_columns", (2,), authors, "expected at most 2 columns in one result, got 3"),
     "columns kept": ("max_columns", (3,), authors, None),
-    "columns of load_only": ("max_columns", (2,), lambda s: s.scalars(select(Author).options(load_only(Author.name))).all(), None),
-    "columns of text": ("max_columns", (2,), lambda s: s.execute(text("SELECT * FROM author")).all(), "expected at most 2 columns in one result, got 3"),
+    "columns of load_only": (
+        "max_columns",
+        (2,),
+        lambda s: s.scalars(select(Author).options(load_only(Author.name))).all(),
+        None,
+    ),
+    "columns of text": (
+        "max_columns",
+        (2,),
+        lambda s: s.execute(text("SELECT * FROM author")).all(),
+        "expected at most 2 columns in one result, got 3",
+    ),
     "columns of nothing": ("max_columns", (1,), lambda s: s.execute(update(Author).values(name="x")), None),
     "rows": ("max_rows", (2,), authors, "expected at most 2 rows fetched by one statement, got 3"),
     "rows kept": ("max_rows", (3,), lambda s: (authors(s), s.scalars(select(Book)).all()), None),
     "rows not fetched": ("max_rows", (0,), lambda s: s.execute(select(Author.id)).close(), None),
-    "rows one by one": ("max_rows", (1,), lambda s: [*s.execute(select(Author.id)).yield_per(1)], "expected at most 1 row fetched by one statement, got 3"),
-    "only": ("only_columns", ("author.id", "author.name"), authors, "the result has columns that no pattern covers: author.biography"),
+    "rows one by one": (
+        "max_rows",
+        (1,),
+        lambda s: [*s.execute(select(Author.id)).yield_per(1)],
+        "expected at most 1 row fetched by one statement, got 3",
+    ),
+    "only": (
+        "only_columns",
+        ("author.id", "author.name"),
+        authors,
+        "the result has columns that no pattern covers: author.biography",
+    ),
     "only kept": ("only_columns", ("author.*",), authors, None),
-    "only of a count": ("only_columns", ("author.id",), lambda s: s.execute(text("SELECT count(*) FROM author")).all(), None),
+    "only of a count": (
+        "only_columns",
+        ("author.id",),
+        lambda s: s.execute(text("SELECT count(*) FROM author")).all(),
+        None,
+    ),
     "forbidden": ("forbid_columns", ("*.biography",), authors, "the result has forbidden columns: author.biography"),
-    "forbidden in text": ("forbid_columns", ("*.biography",), lambda s: s.execute(text("SELECT * FROM author")).all(), "the result has forbidden columns: author.biography"),
-    "forbidden and deferred": ("forbid_columns", ("*.biography",), lambda s: s.scalars(select(Author).options(defer(Author.bio))).all(), None),
+    "forbidden in text": (
+        "forbid_columns",
+        ("*.biography",),
+        lambda s: s.execute(text("SELECT * FROM author")).all(),
+        "the result has forbidden columns: author.biography",
+    ),
+    "forbidden and deferred": (
+        "forbid_columns",
+        ("*.biography",),
+        lambda s: s.scalars(select(Author).options(defer(Author.bio))).all(),
+        None,
+    ),
     "forbidden elsewhere": ("forbid_columns", ("book.biography",), authors, None),
-    "write": ("read_only", (), lambda s: s.execute(insert(Author).values(name="x")), "INSERT to author in a test that only reads"),
-    "write by a flush": ("read_only", (), lambda s: (s.add(Author(name="x")), s.flush()), "INSERT to author in a test that only reads"),
-    "write of a table": ("read_only", (), lambda s: s.execute(text("CREATE TABLE late (id int)")), "DDL to late in a test that only reads"),
-    "write in a CTE": ("read_only", (), lambda s: s.execute(text("WITH x AS (SELECT 1) DELETE FROM book WHERE id IN x")), "DELETE to book in a test that only reads"),
+    "write": (
+        "read_only",
+        (),
+        lambda s: s.execute(insert(Author).values(name="x")),
+        "INSERT to author in a test that only reads",
+    ),
+    "write by a flush": (
+        "read_only",
+        (),
+        lambda s: (s.add(Author(name="x")), s.flush()),
+        "INSERT to author in a test that only reads",
+    ),
+    "write of a table": (
+        "read_only",
+        (),
+        lambda s: s.execute(text("CREATE TABLE late (id int)")),
+        "DDL to late in a test that only reads",
+    ),
+    "write in a CTE": (
+        "read_only",
+        (),
+        lambda s: s.execute(text("WITH x AS (SELECT 1) DELETE FROM book WHERE id IN x")),
+        "DELETE to book in a test that only reads",
+    ),
     "read": ("read_only", (), lambda s: (authors(s), s.execute(text("PRAGMA user_version"))), None),
     "read of a word": ("read_only", (), lambda s: s.execute(text("SELECT 'delete from author'")).all(), None),
     "time": ("max_query_time", (0.0,), authors, "seconds for one statement"),
     "time kept": ("max_query_time", (60,), authors, None),
     "db time": ("max_db_time", (0.0,), authors, "seconds in the database"),
-    "queries": ("max_queries", (1,), lambda s: (authors(s), s.scalars(select(Book)).all()), "expected at most 1 query, got 2"),
+    "queries": (
+        "max_queries",
+        (1,),
+        lambda s: (authors(s), s.scalars(select(Book)).all()),
+        "expected at most 1 query, got 2",
+    ),
     "queries kept": ("max_queries", (2,), lambda s: (authors(s), s.scalars(select(Book)).all()), None),
 }
 
@@ -113,7 +173,9 @@ def test_cures_of_columns_name_attributes(engine: Engine) -> None:
     recording = record(engine, authors)
     (forbidden,) = by_name()["forbid_columns"].check(recording, by_name()["forbid_columns"].parse(("*.biography",), {}))
     assert forbidden.fix == ".options(defer(Author.bio))"
-    (other,) = by_name()["only_columns"].check(recording, by_name()["only_columns"].parse(("author.id", "author.name"), {}))
+    (other,) = by_name()["only_columns"].check(
+        recording, by_name()["only_columns"].parse(("author.id", "author.name"), {})
+    )
     assert other.fix == ".options(load_only(Author.id, Author.name))"
 
 
@@ -131,7 +193,10 @@ def test_kinds_are_counted_alone(engine: Engine) -> None:
     assert found("max_queries", recording, select=1, update=1, delete=1, insert=0, ddl=0, other=0) == []
     assert found("max_queries", recording, update=0) == ["expected at most 0 UPDATE queries, got 1"]
     rule = by_name()["max_queries"]
-    assert rule.measure(recording, rule.parse((9,), {"select": 5})) == {"max_queries": (9, 3), "max_queries[select]": (5, 1)}
+    assert rule.measure(recording, rule.parse((9,), {"select": 5})) == {
+        "max_queries": (9, 3),
+        "max_queries[select]": (5, 1),
+    }
 
 
 BAD = [None, "1", "x", -1, 1.5, True, float("nan"), float("inf"), MOST_COUNT + 1, [], {}]

@@ -13,16 +13,14 @@ _NOISE = frozenset(
     """.split()
 )
 # Methods that hand the number on.
-_PASSING = frozenset(
-    "one scalar scalar_one first fetchone scalars one_or_none scalar_one_or_none unique all".split()
-)
+_PASSING = frozenset("one scalar scalar_one first fetchone scalars one_or_none scalar_one_or_none unique all".split())
 _CALLS = frozenset(("CALL", "CALL_FUNCTION", "CALL_METHOD"))
 _CONSTANTS = frozenset(("LOAD_CONST", "LOAD_SMALL_INT"))
 # The comparisons that tell none from some, by the number that stands on the right.
 _QUESTIONS = {0: frozenset((">", "==", "!=", "<=")), 1: frozenset((">=", "<"))}
 
 
-def asks_whether_any(code: CodeType, instruction: int) -> bool:
+def asks_whether_any(code: CodeType, instruction: int) -> bool:  # noqa: C901 - one branch an instruction, flat
     """Return whether the result of a call is compared with none in the same expression, or taken for true or false.
 
     `instruction` is where the call stands. What is not understood is no.
@@ -34,8 +32,7 @@ def asks_whether_any(code: CodeType, instruction: int) -> bool:
         name = each.opname
         if name in _CONSTANTS:
             if each.argval is None:
-                # What an `await` sends first.
-                continue
+                continue  # An `await` sends it first.
             if constant is not None or type(each.argval) is not int:
                 return False
             constant = each.argval
@@ -45,8 +42,7 @@ def asks_whether_any(code: CodeType, instruction: int) -> bool:
                 return isinstance(constant, int) and sign[0] in _QUESTIONS.get(constant, ())
             if not (name.startswith("BINARY_") and constant == 0):
                 return False
-            # row[0]
-            constant = None
+            constant = None  # It was the index of a column.
         elif name.startswith(("POP_JUMP", "TO_BOOL", "UNARY_NOT")):
             return True
         elif name in ("LOAD_ATTR", "LOAD_METHOD"):

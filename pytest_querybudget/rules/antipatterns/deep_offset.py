@@ -78,4 +78,3 @@ def _written(case: Case) -> list[int]:
     texts = {each.text for each in case.statement.samples if each.text is not None}
     structures = [case.statement.shape.describe(text).structure() for text in sorted(texts)]
     return [each.top.offset for each in structures if each.top is not None and each.top.offset is not None]
-

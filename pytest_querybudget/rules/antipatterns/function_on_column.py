@@ -44,9 +44,9 @@ class FunctionOnColumn(Pattern):
     ```
 
     Addresses and names are best stored in the form in which they are compared. Where that cannot be, index the
-    expression: `Index("ix_contacts_email_lower", func.lower(Contact.email))`. Where the model declares such an index, nothing is
-    reported; nor is a function within the one row that a unique key has selected, the `lower(...) LIKE lower(...)` that
-    `ilike()` becomes, or a function that looks into a value (JSON, arrays, geometry).
+    expression: `Index("ix_contacts_email_lower", func.lower(Contact.email))`. Where the model declares such an index,
+    nothing is reported; nor is a function within the one row that a unique key has selected, the
+    `lower(...) LIKE lower(...)` that `ilike()` becomes, or a function that looks into a value (JSON, arrays, geometry).
     """
 
     name = "function_on_column"

@@ -53,10 +53,8 @@ class LimitWithoutOrder(Pattern):
 def _is_drained(case: Case) -> bool:
     """Return whether rows of these tables are changed in the same window: then any batch of them will do."""
     reads = {each.lower() for each in case.facts.reads}
-    return any(
-        each.shape.kind in ("update", "delete") and not reads.isdisjoint(name.lower() for name in each.shape.facts.writes)
-        for each in case.window
-    )
+    writes = [each for each in case.window if each.shape.kind in ("update", "delete")]
+    return any(not reads.isdisjoint(name.lower() for name in each.shape.facts.writes) for each in writes)
 
 
 def _leading(structure: Structure, query: Query) -> Query | None:

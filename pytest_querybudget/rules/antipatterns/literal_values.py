@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
 
 
@@ -34,9 +35,12 @@ class LiteralValues(Pattern):
         shape = case.statement.shape
         if not shape.literal or "__[POSTCOMPILE" in case.facts.text:
             return
-        texts = {each.text for each in case.statement.samples if each.text is not None}
+        together = _together(case)
+        texts = {sample.text for each in together for sample in each.samples if sample.text is not None}
+        if len(together) > 1:
+            texts |= {each.shape.text for each in together}
         found = {text: shape.literals(text) for text in sorted(texts)}
-        if len(set(found.values())) < 2:
+        if len(set(found.values())) < 2 or together[0] is not case.statement:
             return
         positions = _varying(list(found.values()))
         column = next(
@@ -53,6 +57,16 @@ class LiteralValues(Pattern):
             + (f" for {column}" if column else ""),
             f'Send the value as a parameter: ":{name}" in the text, and {{"{name}": ...}} beside it.',
         )
+
+
+def _together(case: Case) -> list[Statement]:
+    """Return what one place sends with lists of other lengths: another text, and the same statement."""
+    statement, sql = case.statement, case.facts.sql
+    return [
+        each
+        for each in case.window
+        if each.stack is statement.stack and each.shape.literal and each.shape.facts.sql == sql
+    ]
 
 
 def _varying(literals: list[tuple[str, ...]]) -> set[str]:

@@ -51,9 +51,7 @@ class Case:
     def values(self, role: str) -> list[list[int]]:
         """Return what was remembered of each parameter of a role, over the executions: digests of its values."""
         names = [each.name for each in self.facts.binds if each.role == role and not each.literal]
-        return [
-            [sample.values[name] for sample in self.statement.samples if name in sample.values] for name in names
-        ]
+        return [[sample.values[name] for sample in self.statement.samples if name in sample.values] for name in names]
 
 
 class Pattern(ABC):

@@ -113,7 +113,14 @@ def fill(engine: Engine) -> None:
         session.execute(
             insert(Customer),
             [
-                {"id": each, "region_id": each % 2 + 1, "number": each, "name": f"n{each}", "email": f"e{each}@x.org", "born": day}
+                {
+                    "id": each,
+                    "region_id": each % 2 + 1,
+                    "number": each,
+                    "name": f"n{each}",
+                    "email": f"e{each}@x.org",
+                    "born": day,
+                }
                 for each in CUSTOMERS
             ],
         )
@@ -125,7 +132,13 @@ def fill(engine: Engine) -> None:
         session.execute(
             insert(Order),
             [
-                {"id": number, "customer_id": each, "status": ("open", "sent", "paid")[index], "total": index, "placed": day}
+                {
+                    "id": number,
+                    "customer_id": each,
+                    "status": ("open", "sent", "paid")[index],
+                    "total": index,
+                    "placed": day,
+                }
                 for number, (each, index) in enumerate(of, 1)
             ],
         )
@@ -133,7 +146,9 @@ def fill(engine: Engine) -> None:
         session.commit()
 
 
-def judge(rule: Rule, engine: Engine, work: Callable[[Session], object], *arguments: Any, **options: Any) -> list[Finding]:
+def judge(
+    rule: Rule, engine: Engine, work: Callable[[Session], object], *arguments: Any, **options: Any
+) -> list[Finding]:
     """Run `work` in a session of its own, and return what the rule finds in its statements."""
     parsed = rule.parse(arguments, options)
     with Session(engine) as session, query_budget(max_queries=10_000) as recording:

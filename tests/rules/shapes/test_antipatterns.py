@@ -27,9 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from pytest_querybudget.rules.antipatterns import PATTERNS
-from pytest_querybudget.rules.base import OptionError
 from pytest_querybudget.rules.no_antipatterns import Antipattern, NoAntipatterns
-from tests.rules.shapes.shop import Address, Customer, Line, Order, Profile, Region, Tag, judge
+from tests.rules.shapes.shop import Address, Customer, Line, Order, Region, Tag, judge
 
 DAY = date(2026, 1, 1)
 RULE = NoAntipatterns()
@@ -45,7 +44,12 @@ def run(*statements: object) -> Work:
     return work
 
 
-TOTALS: CTE = select(Order.customer_id, func.sum(Order.total).label("total")).where(Order.total > 0).group_by(Order.customer_id).cte()
+TOTALS: CTE = (
+    select(Order.customer_id, func.sum(Order.total).label("total"))
+    .where(Order.total > 0)
+    .group_by(Order.customer_id)
+    .cte()
+)
 OTHER = aliased(Customer)
 
 BAD: list[tuple[str, str, Work]] = [

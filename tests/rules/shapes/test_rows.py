@@ -190,7 +190,9 @@ def test_few_repetitions_can_be_left_alone(engine: Engine) -> None:
         (NoRowExplosion(), ("x",), {}),
     ],
 )
-def test_options_that_mean_nothing_are_errors(rule: NoUnboundedSelects, arguments: tuple[object, ...], keywords: dict[str, object]) -> None:
+def test_options_that_mean_nothing_are_errors(
+    rule: NoUnboundedSelects, arguments: tuple[object, ...], keywords: dict[str, object]
+) -> None:
     """With the name of the rule and what it takes."""
     with pytest.raises(OptionError, match=rule.name):
         rule.parse(arguments, keywords)

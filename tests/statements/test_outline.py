@@ -1,0 +1,59 @@
+"""How a SELECT is put together, read from any text: never an exception, and in linear time."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pytest_querybudget.recording.structure import Structure
+from pytest_querybudget.statements.outline import structure_of
+
+PIECES = st.sampled_from(
+    """
+    select SELECT from where WITH recursive as values join left cross natural lateral on using in IN not NOT exists
+    and or between case when end is distinct group by having order limit offset fetch union all any like escape for
+    t a.b "q" t.* * . , ; ( ) (( )) :: ? $1 :x %(x)s 1 '%x' 'x' = < > <> || over filter date( count( random( cast(
+    """.split()
+)
+
+
+@given(st.lists(PIECES, max_size=40).map(" ".join), st.sampled_from(["", "postgresql", "mysql", "sqlite"]))
+@settings(max_examples=400, deadline=None)
+def test_any_text_has_a_structure(sql: str, dialect: str) -> None:
+    """And each number in it is that of a query, or of a relation."""
+    found = structure_of(f"SELECT {sql}", dialect)
+    assert isinstance(found, Structure)
+    for query in found.queries:
+        assert all(0 <= each < len(found.queries) for each in query.parts)
+        assert all(each.query is None or 0 <= each.query < len(found.queries) for each in query.relations)
+        used = [each for factor in query.factors for each in factor.relations]
+        assert all(-2 <= each < len(query.relations) for each in used)
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "SELECT a FROM t WHERE x = 1 AND (y = 2 OR z IN (1, 2))",
+        "SELECT a FROM (SELECT a FROM t WHERE b IN (SELECT c FROM u)) AS s",
+    ],
+)
+def test_time_grows_with_the_length(piece: str) -> None:
+    """Ten times the text takes no hundred times as long."""
+    texts = [" UNION ALL ".join([piece] * count) for count in (20, 200)]
+    took = []
+    for each in texts:
+        start = time.perf_counter()
+        assert structure_of(each).top is not None
+        took.append(time.perf_counter() - start)
+    assert took[1] < 40 * took[0] + 0.2
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT " + "(" * 200 + "1" + ")" * 200, "SELECT 1; SELECT 2", "UPDATE t SET a = 1", ""]
+)
+def test_what_is_not_taken_apart_has_no_top(sql: str) -> None:
+    """Too deep, several at once, or no SELECT."""
+    assert structure_of(sql).top is None
