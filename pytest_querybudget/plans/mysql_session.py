@@ -19,6 +19,7 @@ from pytest_querybudget.recording.plans import IndexInfo, Node, Plan, TableInfo
 _LOOKS = 3
 _VIEWS = 3
 _SERVING = ("eq", "in", "null", "range", "prefix", "not_null")
+_FINDING = ("eq", "in", "null", "range", "prefix")
 #: A subquery that is kept in a temporary table hides what it is searched by. Where it is filtered itself, it must stay
 #: free to be the one that the join begins with.
 _UNFOLDED = "optimizer_switch='materialization=off'"
@@ -184,7 +185,7 @@ class Session:
             )
             if joined:
                 judged = served_by(blame_partners(judged, asked, alias), asked, alias, serving)
-            elif alias not in placeable or (hidden and serving.unique):
+            elif alias not in placeable or (hidden and serving.unique) or _walks(judged, alias, serving):
                 judged = served_by(judged, asked, alias, serving)
         return judged
 
@@ -192,6 +193,24 @@ class Session:
 def _asks_nothing(node: Node) -> bool:
     """Whether a table that comes first has no condition but IS NOT NULL, which a join implies."""
     return all(part.endswith("is not null") for part in (node.filter or "is not null").strip("()").split(" and "))
+
+
+def _walks(judged: Judged, alias: str, index: IndexInfo) -> bool:
+    """Whether the very index that finds the rows is read from end to end: it covers, and a small one is read at once.
+
+    A search that the server cannot make of it, for a conversion or a collation, is no such predicate.
+    """
+    return any(
+        node.access == "full_index"
+        and node.index == index.name
+        and any(
+            each.is_column and each.joins is None and each.operator in _FINDING
+            and each.subject.lower() == index.columns[0].lower()
+            for each in node.predicates
+        )
+        for node in judged.root.walk()
+        if (node.alias or node.table) == alias
+    )  # fmt: skip
 
 
 def _listed(indexes: Sequence[IndexInfo]) -> str:

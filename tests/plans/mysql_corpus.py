@@ -45,6 +45,9 @@ CASES = (
     Case("equality and range", "SELECT * FROM orders WHERE pos < %s AND customer_id = %s", (10, 3), scans=("orders",),
          advice={"orders": ("customer_id", "pos")}),
     Case("IN list", "SELECT * FROM orders WHERE shop_id IN (%s, %s)", (3, 4), uses="ix_shop"),
+    Case("IN list of keys, nothing else read", "SELECT id FROM orders WHERE id IN (%s, %s)", (3, 4), uses="PRIMARY"),
+    Case("IN list of keys, children joined", "SELECT orders.id, c.id FROM orders LEFT JOIN orders c ON c.parent_id = orders.id"
+         " WHERE orders.id IN (%s, %s)", (3, 4), uses="PRIMARY"),
     Case("IN list without an index", "SELECT * FROM orders WHERE customer_id IN (%s, %s)", (3, 4), scans=("orders",),
          advice={"orders": ("customer_id",)}),
     Case("pairs IN list", "SELECT * FROM orders WHERE (shop_id, status) IN ((%s, %s), (%s, %s))", (3, "new", 4, "paid"), uses="ix_shop"),
