@@ -343,7 +343,7 @@ def with_advice(tables: Tables, advice: Sequence[Advice]) -> Tables:
 
 def reconciled(plan: Plan, others: Sequence[Plan], natural: Plan) -> Plan:
     """What other ways of asking say about reads and sorts that look bad."""
-    root = _excused(plan.root, others, {(each.schema, each.name): each for each in plan.tables})
+    root = _excused(plan.root, others, {(each.schema, each.name): each for each in plan.tables}, _found(plan.root))
     sorts = tuple(each for each in plan.sorts if not any(_avoids(other, each, plan) for other in others))
     used = dict.fromkeys(name for each in (plan, *others, natural) for name in each.indexes_used)
     used.update(
@@ -352,8 +352,19 @@ def reconciled(plan: Plan, others: Sequence[Plan], natural: Plan) -> Plan:
     return replace(plan, root=root, sorts=sorts, indexes_used=tuple(used))
 
 
-def _excused(node: Node, others: Sequence[Plan], tables: Mapping[tuple[str | None, str], TableInfo]) -> Node:
-    children = tuple(_excused(each, others, tables) for each in node.children)
+def _found(root: Node) -> frozenset[str]:
+    """The tables by their names in the statement, that have a condition of their own by which rows can be found."""
+    return frozenset(
+        str(node.alias or node.table)
+        for node in root.walk()
+        if any(each.joins is None and each.operator in _SERVABLE for each in node.predicates)
+    )
+
+
+def _excused(
+    node: Node, others: Sequence[Plan], tables: Mapping[tuple[str | None, str], TableInfo], found: frozenset[str]
+) -> Node:
+    children = tuple(_excused(each, others, tables, found) for each in node.children)
     node = replace(node, children=children)
     if not node.reads_everything_in_vain:
         return node
@@ -364,16 +375,22 @@ def _excused(node: Node, others: Sequence[Plan], tables: Mapping[tuple[str | Non
     if seeking is not None:
         return replace(seeking, children=children)
     if any(each.operation == "Bitmap Heap Scan" for each in same):
-        return _by_catalog(node, tables)
+        return _by_catalog(node, tables, joined=bool(found - {node.alias or node.table}))
     return node
 
 
-def _by_catalog(node: Node, tables: Mapping[tuple[str | None, str], TableInfo]) -> Node:
-    """On an empty table all indexes cost the same, and the planner may take a worse one than there is."""
+def _by_catalog(node: Node, tables: Mapping[tuple[str | None, str], TableInfo], *, joined: bool) -> Node:
+    """On an empty table all indexes cost the same, and the planner may take a worse one than there is.
+
+    An index that joins serves where another table has rows to begin with, or where this one is looked up anyway.
+    """
+    joined = joined or node.purpose == "joined"
     schema, _, name = (node.table or "").rpartition(".")
     table = tables.get((schema or None, name))
     wanted = {
-        each.subject for each in node.predicates if each.is_column and each.operator in ("eq", "in", "range", "null")
+        each.subject
+        for each in node.predicates
+        if each.is_column and each.operator in ("eq", "in", "range", "null") and (joined or each.joins is None)
     }
     for index in table.indexes if table else ():
         if index.method == "btree" and index.predicate is None and index.columns[0] in wanted:

@@ -182,6 +182,10 @@ CASES = (
          untrue="a hash join of two whole tables is cheaper"),
     Case("children of one parent", "SELECT items.* FROM orders JOIN items ON items.order_id = orders.id WHERE orders.id = ?",
          (3,), scans=("items",), advice={"items": ("order_id",)}),
+    Case("filtered by the second column of an index, joined by its first", "SELECT customers.* FROM orders JOIN customers"
+         " ON customers.id = orders.shop_id WHERE orders.status = ?", ("new",), scans=("orders",), advice={"orders": ("status",)}),
+    Case("both filtered, joined by the first column of an index", "SELECT customers.* FROM orders JOIN customers"
+         " ON customers.id = orders.shop_id WHERE orders.status = ? AND customers.email = ?", ("new", "u3@x.org"), uses="ix_shop"),
     Case("left join without an index", "SELECT orders.id, items.id FROM orders LEFT JOIN items ON items.order_id = orders.id"
          " WHERE orders.id = ?", (3,), scans=("items",), advice={"items": ("order_id",)}),
     Case("left join with an index", "SELECT items.id FROM items LEFT JOIN orders ON orders.id = items.order_id WHERE items.id = ?", (3,)),
