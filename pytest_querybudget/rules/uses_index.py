@@ -132,7 +132,10 @@ class UsesIndex(PlanRule):
         table = options.extra.get("table")
         if table is not None:
             yield from unknown_table_faults(self.name, (table,), statements)
-        yield from index_faults(self.name, options.patterns, statements)
+        faults = tuple(index_faults(self.name, options.patterns, statements))
+        yield from faults
+        if table is not None and not faults:
+            yield from unread_table_faults(self.name, table, options.patterns, statements)
 
 
 def index_faults(rule: str, names: Sequence[str], statements: Sequence[PlannedStatement]) -> Iterator[str]:
@@ -143,6 +146,21 @@ def index_faults(rule: str, names: Sequence[str], statements: Sequence[PlannedSt
     for name in names if plans else ():
         if name.lower() not in lower:
             yield f"{rule} got {name!r}, which is no index of the tables that the test reads. {_listed(known, name)}"
+
+
+def unread_table_faults(
+    rule: str, table: str, names: Sequence[str], statements: Sequence[PlannedStatement]
+) -> Iterator[str]:
+    """A table that no planned statement reads, or that has none of these indexes: then nothing was judged."""
+    plans = [each.plan for each in statements if each.plan]
+    known = {name.lower() for plan in plans for name in plan.known_tables}
+    exists = table.lower() in known | {name.rpartition(".")[2] for name in known}
+    reading = [plan for plan in plans if _reads(plan, table)]
+    if not reading and plans and exists:
+        yield f"{rule} is declared with table={table!r}, but no planned statement of the test reads that table"
+    for name in names if reading else ():
+        if not any(_has(plan, name, table) for plan in reading):
+            yield f"{rule} got {name!r} and table={table!r}, but that table has no such index"
 
 
 def _reads(plan: Plan, table: str | None) -> bool:

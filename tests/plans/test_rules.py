@@ -19,7 +19,7 @@ from pytest_querybudget.rules.no_full_scans import NoFullScans
 from pytest_querybudget.rules.no_sorts import NoSorts
 from pytest_querybudget.rules.no_unindexed_foreign_keys import NoUnindexedForeignKeys
 from pytest_querybudget.rules.planned import unknown_table_faults, unplanned_faults
-from pytest_querybudget.rules.uses_index import UsesIndex, index_faults
+from pytest_querybudget.rules.uses_index import UsesIndex, index_faults, unread_table_faults
 from tests.plans.test_corpus import fill
 
 PLACE = Place("app/orders.py", 10, "list_orders")
@@ -192,3 +192,15 @@ def test_documentation_is_complete(rule: type[NoFullScans]) -> None:
         "What it cannot know",
     ):
         assert f"## {heading}" in text
+
+
+def test_index_of_a_table_that_is_not_read_is_a_fault(sqlite: Connection) -> None:
+    """`table` must be read and have the index: a requirement that judges nothing could never fail."""
+    read = [statement(sqlite, "SELECT * FROM orders WHERE shop_id = ?", 1)]
+    unread = list(unread_table_faults("uses_index", "items", (), read))
+    assert unread == [
+        "uses_index is declared with table='items', but no planned statement of the test reads that table"
+    ]
+    other = list(unread_table_faults("uses_index", "orders", ("ix_nick",), read))
+    assert other == ["uses_index got 'ix_nick' and table='orders', but that table has no such index"]
+    assert not list(unread_table_faults("uses_index", "orders", ("ix_shop",), read))
