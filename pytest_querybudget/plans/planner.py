@@ -30,6 +30,11 @@ _INTO = re.compile(
 )
 #: How many sets of values of one shape are planned.
 _MOST_VARIANTS = 8
+#: How SQLAlchemy writes an IN list without values: nothing is searched then, whatever the shape does with values.
+_EMPTY = re.compile(r"\bWHERE 1 ?(?:!=|<>) ?1\b", re.IGNORECASE)
+#: A schema that each execution names anew (`schema_translate_map`), and the names that schemas may be.
+_TRANSLATED = "__[SCHEMA_"
+_QUALIFIER = re.compile(r'("[^"]+"|`[^`]+`|\[[^\]]+\]|[^\W\d][\w$]*)(?=\.)')
 _LIKE = re.compile(r"\b(?:I?LIKE|GLOB)\b", re.IGNORECASE)
 
 
@@ -171,8 +176,11 @@ class Planner:
     ) -> Planned | NotPlanned:
         link = self._link(reader, connection)
         shown = question.statement if shape is None else shape
-        key: Hashable = (link.dialect, link.fingerprint, shown, _wildcards(question))
+        key: Hashable = (link.dialect, link.fingerprint, shown, _schemas(question, shape), _wildcards(question))
         known = self.plans.get(key)
+        if known is None and _EMPTY.search(question.statement):
+            key = (key, "empty")
+            known = self.plans.get(key)
         if known is not None and key in self.valued:
             key = (key, self._variant(key, question))
             known = self.plans.get(key)
@@ -320,6 +328,13 @@ def _digest(question: Question) -> int:
     parameters = question.parameters
     values = parameters.values() if isinstance(parameters, dict) else parameters
     return hash(tuple(str(each) for each in values))
+
+
+def _schemas(question: Question, shape: Hashable | None) -> Hashable:
+    """The names before a dot, where the shape leaves the schema open."""
+    if not isinstance(shape, str) or _TRANSLATED not in shape:
+        return None
+    return frozenset(_QUALIFIER.findall(question.statement))
 
 
 def _wildcards(question: Question) -> Hashable:

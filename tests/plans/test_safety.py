@@ -399,3 +399,27 @@ def test_a_fault_in_a_reader_is_no_fault_of_the_application(sqlite: Engine) -> N
         answer = Planner.of([Broken()]).plan(connection, "SELECT * FROM things", ())
         assert isinstance(answer, NotPlanned)
         assert "ZeroDivisionError" in answer.reason and "canary" not in answer.reason
+
+
+def test_a_shape_is_planned_by_itself_for_no_values_and_for_each_schema(sqlite: Engine) -> None:
+    """An IN list without values, and another schema behind the same shape, say nothing of the next execution."""
+    planner = Planner.of([SqliteReader()])
+    empty = "SELECT * FROM things WHERE weight IN (SELECT 1 FROM (SELECT 1) WHERE 1!=1)"
+    with sqlite.connect() as connection:
+        connection.exec_driver_sql("ATTACH ':memory:' AS other")
+        connection.exec_driver_sql("CREATE TABLE other.things (id INTEGER PRIMARY KEY, weight INTEGER)")
+        connection.exec_driver_sql("CREATE INDEX other.ix_weight ON things (weight)")
+        first = planner.plan(connection, empty, (), shape="IN")
+        filled = planner.plan(connection, "SELECT * FROM things WHERE weight IN (?)", (1,), shape="IN")
+        assert filled is not first
+        assert planner.plan(connection, empty, (), shape="IN") is filled
+        shape = "SELECT * FROM __[SCHEMA_tenant].things WHERE weight = ?"
+        plans = [
+            planner.plan(connection, shape.replace("__[SCHEMA_tenant]", schema), (1,), shape=shape)
+            for schema in ("main", "other")
+        ]
+    assert [
+        any(node.reads_everything_in_vain for node in each.plan.root.walk())
+        for each in plans
+        if isinstance(each, Planned)
+    ] == [True, False]
