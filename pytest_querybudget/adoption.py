@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,10 +34,20 @@ class Coverage:
             or option.markexpr
             or getattr(option, "lf", False)
             or getattr(option, "deselect", None)
-            or config.args_source is pytest.Config.ArgsSource.ARGS
+            or _looks_elsewhere(config)
         )
         stopped = session.shouldstop or session.shouldfail or any(each.slug == "lost-worker" for each in problems)
         return bool(self.collected) and not (self.partial or selected or stopped)
+
+
+def _looks_elsewhere(config: pytest.Config) -> bool:
+    """Return whether the user said where to look for tests, by an argument or by the directory the run began in."""
+    given = config.invocation_params
+    if config.args_source is not pytest.Config.ArgsSource.TESTPATHS and given.dir != config.rootpath:
+        return True
+    # What the ini file ignores is ignored in every run.
+    words = [*map(str, given.args), *os.environ.get("PYTEST_ADDOPTS", "").split()]
+    return config.args_source is pytest.Config.ArgsSource.ARGS or any(each.startswith("--ignore") for each in words)
 
 
 class Adoption:
@@ -54,6 +64,13 @@ class Adoption:
     def hold(self, entry: TestEntry) -> LockVerdict | None:
         """Return what the lock says of a test whose call has passed."""
         return None if self.keeper is None else self.keeper.check(entry)
+
+    def tolerate(self, tests: Iterable[TestEntry]) -> Iterator[TestEntry]:
+        """Yield tests that did not pass with the debts among their findings allowed: they are no news for a report."""
+        for test in tests if self.keeper is not None else ():
+            changed = self.keeper.excuse(test) if self.keeper is not None else test
+            if changed is not test:
+                yield changed
 
     def finish(self, report: Report, *, full: bool) -> Iterator[Problem]:
         """Write the lock and the markers, and remember what to say of them; yield what went wrong."""

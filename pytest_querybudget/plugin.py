@@ -49,10 +49,16 @@ class Hooks:
     def __init__(self, run: Run) -> None:
         self.run = run
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-        """Check every budget before the first test runs."""
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> Generator[None, Any, Any]:
+        """Check every budget before the first test runs, when other plugins have chosen among the tests."""
+        number = len(items)
+        result = yield
+        if len(items) < number:
+            # A plugin that cuts a suite into shards may not call `pytest_deselected`.
+            self.run.note_deselected()
         self.run.check_items(items)
+        return result
 
     # These are wrappers of the older kind on purpose: what a test raises does not pass through them, and so shows no
     # frame of this plugin, in whatever style it is printed.

@@ -376,12 +376,15 @@ class Run:
         left = {
             "problems": [to_plain(each) for each in problems],
             "allowances": [to_plain(each) for each in self._comment_chances()],
+            "partial": self.adoption.coverage.partial,
         }
         if self.is_worker:
             self.config.workeroutput["querybudget"] = left  # type: ignore[attr-defined]
             return
         self.collector.add_left(left)
         self.collector.compare_sizes(self.judge.verdicts_of)
+        excused = self.adoption.tolerate(self.collector.make_report().tests)
+        self.collector.tests.update({each.nodeid: each for each in excused})
         report = self.collector.make_report()
         full = self.adoption.coverage.is_full(self.config, session, self.collector.problems)
         self.collector.problems += self.adoption.finish(report, full=full)
@@ -431,6 +434,9 @@ class Run:
         output = getattr(node, "workeroutput", {})
         if "querybudget_usage" in output:
             raise pytest.UsageError(output["querybudget_usage"])
+        # Tests are left out where they are collected, and only there is it said.
+        if output.get("querybudget", {}).get("partial"):
+            self.note_deselected()
         self.collector.add_worker(node.gateway.id, output.get("querybudget"), error)
 
     def print_summary(self, terminal: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -75,7 +76,7 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     add(
         "--querybudget-lock",
         nargs="?",
-        const="querybudget.lock",
+        const=True,
         metavar="PATH",
         help="hold each test to what querybudget.lock (or PATH) knows that it sends",
     )
@@ -111,7 +112,6 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
     if mode not in MODES:
         raise ValueError(f"querybudget_mode got {mode!r}, but takes one of {', '.join(MODES)}")
     reports = (*config.getini("querybudget_report"), *(option("querybudget_report") or ()))
-    lock = option("querybudget_lock") or config.getini("querybudget_lock")
     return Settings(
         mode=mode,
         rootdir=config.rootpath,
@@ -122,7 +122,7 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
         explain=option("querybudget_explain"),
         audit=option("querybudget_audit"),
         prove=option("querybudget_prove"),
-        lock=_lock_path(config, lock),
+        lock=_lock_path(config),
         update=option("querybudget_update"),
         lock_strict=config.getini("querybudget_lock_strict"),
         write_markers=option("querybudget_write_markers"),
@@ -131,10 +131,17 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
     )
 
 
-def _lock_path(config: pytest.Config, given: str) -> Path | None:
-    if given:
-        return config.rootpath / given
-    return config.rootpath / "querybudget.lock" if config.getoption("querybudget_update") else None
+def _lock_path(config: pytest.Config) -> Path | None:
+    """Return where the lock is: a path of the command line is the shell's, one of the ini file the project's."""
+    given = config.getoption("querybudget_lock")
+    if given == "":
+        raise ValueError("--querybudget-lock got an empty path; leave out the `=` for querybudget.lock")
+    if isinstance(given, str):
+        return Path(os.path.normpath(config.invocation_params.dir / given))
+    configured = config.getini("querybudget_lock")
+    if given or configured or config.getoption("querybudget_update"):
+        return config.rootpath / (configured or "querybudget.lock")
+    return None
 
 
 def _top(config: pytest.Config, given: Mapping[str, Any]) -> int:

@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("reports", nargs="+", type=Path, metavar="SHARD.json")
-    parser.add_argument("--output", type=Path, metavar="PATH", help="write the merged JSON report")
+    parser.add_argument("-o", "--output", type=Path, metavar="PATH", help="write the merged JSON report")
     parser.add_argument(
         "--report", action="append", default=[], metavar="FORMAT:PATH", help="write another format too; repeatable"
     )

@@ -89,10 +89,16 @@ class LockVerdict:
         name = identity.of_finding(finding)
         for each in self.tolerated:
             if each.identity == name:
-                until = each.debt.until or self.entry.until
-                reason = each.debt.reason or self.entry.reason or "known in the lock file"
-                return Allowance(reason=reason, source="lock", until=until.isoformat() if until else None)
+                return allowance(each.debt, self.entry)
         return None
+
+
+def allowance(debt: Debt, entry: TestLock | None = None) -> Allowance:
+    """Why a known finding is tolerated, and until when: the debt's own words, or else those of the test's entry."""
+    entry = entry or TestLock()
+    until = debt.until or entry.until
+    reason = debt.reason or entry.reason or "known in the lock file"
+    return Allowance(reason=reason, source="lock", until=until.isoformat() if until else None)
 
 
 def check(lock: Lock, test: TestEntry, *, today: date) -> LockVerdict:

@@ -25,7 +25,7 @@ def read(path: Path, *, missing_ok: bool = False) -> Lock:
 
 def read_text(path: Path, *, missing_ok: bool = False) -> str | None:
     """The text of a lock file, or null when it may be missing and is. Raises `LockError`."""
-    if path.is_dir() or path.suffix == ".py":
+    if path.is_dir() or path.suffix == ".py" or "::" in path.name:
         raise LockError(
             path,
             "not a lock file: --querybudget-lock takes the next word for its path; "
