@@ -9,10 +9,12 @@ process that the user started collects them from there, so that both ways are on
 from __future__ import annotations
 
 import datetime as dt
+import difflib
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from unittest import TestCase
 
@@ -106,6 +108,7 @@ class Run:
     def _check(self, items: list[pytest.Item]) -> None:
         names = self.budgets.marker_names
         patterns: dict[str, Budget] = {}
+        self._refuse_typos(items)
         for item in items:
             if not any(mark.name in names for mark in item.iter_markers()):
                 continue
@@ -117,6 +120,19 @@ class Run:
             if any(each.rule.names_columns for each in budget.declarations.values()):
                 patterns[item.nodeid] = budget
         self.instruments.check_patterns(patterns)
+
+    def _refuse_typos(self, items: list[pytest.Item]) -> None:
+        """Refuse a marker that is all but the name of a rule: it would never fail."""
+        known = {str(line).partition(":")[0].partition("(")[0].strip() for line in self.config.getini("markers")}
+        seen: set[str] = set()
+        for item in items:
+            for mark in item.iter_markers():
+                if mark.name in known or mark.name in seen:
+                    continue
+                seen.add(mark.name)
+                near = difflib.get_close_matches(mark.name, self.budgets.marker_names, n=1, cutoff=0.85)
+                if near:
+                    raise BudgetError(f"{item.nodeid}: unknown marker {mark.name!r}; did you mean {near[0]!r}?")
 
     def _refuse_unmeasurable(self, item: pytest.Item, budget: Budget) -> None:
         declared = [name for name, each in budget.declarations.items() if each.on_test]
@@ -455,8 +471,9 @@ class Run:
 
     def note_fault(self, error: BaseException) -> None:
         """Remember a fault of this plugin: it is shown, and the session does not succeed."""
-        where = traceback.extract_tb(error.__traceback__)
-        place = f" at {where[-1].name}:{where[-1].lineno}" if where else ""
+        package = str(Path(__file__).parent)
+        where = [each for each in traceback.extract_tb(error.__traceback__) if each.filename.startswith(package)]
+        place = f" at {Path(where[-1].filename).name}:{where[-1].lineno}" if where else ""
         nodeid = self.current.item.nodeid if self.current else None
         self.problems.append(
             Problem(slug="fault", text=f"{type(error).__name__} inside the plugin{place}", nodeid=nodeid)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from pytest_querybudget.budgets import Budget, Declaration, Permission
 from pytest_querybudget.findings.allowances import Allowed, SourceComments, matches
@@ -52,7 +53,7 @@ class Judge:
         for rule, options, declaration in self._applicable(budget):
             if not only(options):
                 continue
-            for finding in rule.check(recording, options):
+            for finding in merged(rule.check(recording, options)):
                 allowed = self._allowed(finding, budget.permissions, used)
                 fails = allowed is None and self._fails(finding, declaration)
                 verdicts.append(Verdict(finding=finding, failed=fails, allowed=allowed, phase=options.phase))
@@ -103,3 +104,15 @@ def rule_faults(recording: Recording, budget: Budget) -> list[str]:
     """Return why rules that the test declares cannot be judged."""
     declared = [each for each in budget.declarations.values() if each.on_test]
     return [fault for each in declared for fault in each.rule.faults(recording, each.options)]
+
+
+def merged(findings: Iterable[Finding]) -> list[Finding]:
+    """Return each finding once: what every example of a property test does again is one finding, the largest."""
+    known: dict[Any, Finding] = {}
+    for each in findings:
+        key: Any = (each.identity, each.location, each.origin, each.declared_only, each.fix)
+        if hasattr(each, "limit"):
+            key = id(each)
+        if key not in known or each.count > known[key].count:
+            known[key] = each
+    return list(known.values())

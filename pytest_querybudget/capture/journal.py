@@ -78,6 +78,8 @@ class Journal:
 
     def open(self, phase: str, label: str | None = None) -> Window:
         """Begin a new window; what follows is judged apart from what came before."""
+        for statement in getattr(self, "window", ()):
+            statement.aside = None
         self.window = Window(phase, label, perf_counter() - self.started)
         self.recording.windows.append(self.window)
         self.seen = {}

@@ -161,7 +161,10 @@ class Capture:
         if compiled is not None and (context.isinsert or context.isupdate) and is_default(context, statement):
             compiled = None
         text = statement if compiled is None else compiled.string
-        return self.shapes.by_text.get(text) or self.shapes.add(text, compiled, context.dialect.name)
+        shape = self.shapes.by_text.get(text)
+        if shape is None or shape.owner() is not compiled:
+            shape = self.shapes.find(text, compiled, context.dialect.name)
+        return shape
 
     def _note_schema_change(self, transaction: Any) -> None:
         if self.planner is not None:

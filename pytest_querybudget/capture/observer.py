@@ -76,8 +76,8 @@ class Observer:
             compiled = None
         text = statement if compiled is None else compiled.string
         shape = self.shapes.by_text.get(text)
-        if shape is None:
-            shape = self.shapes.add(text, compiled, context.dialect.name)
+        if shape is None or shape.owner() is not compiled:
+            shape = self.shapes.find(text, compiled, context.dialect.name)
         entry = shape.latest if not journal.inner else journal.latest.get(shape)
         if entry is None or entry.window is not journal.window or not entry.compared:
             entry = self._find(journal, shape, context, cursor, start)
@@ -156,7 +156,7 @@ class Observer:
                 return
         if 0 <= reading.entered <= index:
             entry.repeater = Repeater.REQUEST
-        elif id(frame.f_code) in journal.own:
+        elif id(frame.f_code) in journal.own or self.reader.files.is_arrangement(frame.f_code.co_filename):
             entry.repeater = Repeater.TEST
         else:
             entry.repeater = Repeater.APPLICATION
@@ -234,7 +234,7 @@ class Observer:
         if entry.count <= MOST_SAMPLES:
             self._take_sample(entry, context, parameters, statement)
         if values != UNKNOWN:
-            key = (shape, scope.serial, values)
+            key = (shape.masked, scope.serial, values)
             before = journal.seen.get(key)
             if before is None:
                 journal.note_seen(key, entry)

@@ -37,6 +37,11 @@ def is_orm_select(compiled: Any) -> bool:
     return state is not None and getattr(state, "compile_options", None) is not None and hasattr(state, "_entities")
 
 
+def asks_for_locks(compiled: Any) -> bool:
+    """Return whether a SELECT was made with `with_for_update()`; SQLite has no words for it."""
+    return getattr(compiled.statement, "_for_update_arg", None) is not None
+
+
 def returns_entities(compiled: Any) -> bool:
     """Return whether a compiled INSERT, UPDATE or DELETE returns ORM entities."""
     return getattr(getattr(compiled, "compile_state", None), "from_statement_ctx", None) is not None
@@ -156,7 +161,7 @@ def entities_of(compiled: Any) -> tuple[str, ...]:
             continue
         name = inspect(entity).mapper.class_.__name__
         # The application's name for an alias is its own; the class is what can be told.
-        label = f"<alias of {name}>" if each.get("aliased") else name
+        label = f"alias_of_{name}" if each.get("aliased") else name
         if label not in names:
             names.append(label)
     return tuple(names)
@@ -169,12 +174,11 @@ def is_given(compiled: Any) -> bool:
 
 def joined_path(compiled: Any, mapper: Any) -> tuple[Hop, ...]:
     """Return the path along which a SELECT brought in instances of `mapper` by joined eager loading."""
-    for entity in compiled.compile_state._entities:  # noqa: SLF001
-        start = getattr(entity, "mapper", None)
-        if start is None:
-            continue
-        if mapper.common_parent(start):
-            return ()
+    found = (getattr(entity, "mapper", None) for entity in compiled.compile_state._entities)  # noqa: SLF001
+    starts: list[Any] = [each for each in found if each is not None]
+    if any(mapper.common_parent(each) for each in starts):
+        return ()
+    for start in starts:
         for relationship in start.relationships:
             if relationship.mapper.common_parent(mapper):
                 return hops_of((start, relationship))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+import weakref
+from collections.abc import Callable
 from typing import Any
 
+from pytest_querybudget.capture import orm
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.statements import Shape, from_compiled, from_text, literals, normalise
 
@@ -40,15 +43,25 @@ class ShapeEntry:
         "kind",
         "latest",
         "literal",
+        "locks",
+        "masked",
         "orm",
+        "owner",
         "planned",
         "text",
     )
 
-    def __init__(self, text: str, kind: str, *, literal: bool, dialect: str) -> None:
+    def __init__(self, text: str, masked: str, kind: str, dialect: str) -> None:
         self.text = text
+        # What all statements of this text have in common, whoever compiled them.
+        self.masked = masked
+        # The compiled statement that was seen last, as a weak reference.
+        self.owner: Callable[[], Any] = _nobody
         self.kind = kind
-        self.literal = literal
+        # Whether it has literals that may differ from one text to the next.
+        self.literal = masked != text
+        # Whether it asks for locks, which not every database has words for.
+        self.locks = False
         self.dialect = dialect
         # The binds that hold IN lists.
         self.expanding: frozenset[str] = frozenset()
@@ -90,34 +103,38 @@ class ShapeEntry:
 
 
 class Shapes:
-    """The shapes of a run, found by the text that SQLAlchemy sends."""
+    """The shapes of a run, found by the text that SQLAlchemy sends and by what the statement is.
+
+    One text may come from an ORM query and from a Core one, and its parameters may have other names: these are
+    variants, each with facts of its own.
+    """
 
     def __init__(self) -> None:
         self.by_text: dict[str, ShapeEntry] = {}
-        self.by_shape: dict[str, ShapeEntry] = {}
+        self.variants: dict[tuple[Any, ...], ShapeEntry] = {}
 
-    def add(self, text: str, compiled: Any, dialect: str) -> ShapeEntry:
-        """Find or make the entry of a text that was not seen before."""
+    def find(self, text: str, compiled: Any, dialect: str) -> ShapeEntry:
+        """Find or make the entry of a statement; `compiled` is None for a text that was never compiled."""
         masked = _mask(text, dialect)
-        entry = self.by_shape.get(masked)
+        key = (masked, *_signature(compiled))
+        entry = self.variants.get(key)
         if entry is None:
-            entry = self.by_shape[masked] = ShapeEntry(
-                text, _quick_kind(text, dialect), literal=masked != text, dialect=dialect
-            )
+            entry = self.variants[key] = ShapeEntry(text, masked, _quick_kind(text, dialect), dialect)
+            if compiled is not None:
+                self._learn(entry, compiled)
         elif entry.text != text:
             entry.literal = True
-        if compiled is not None and entry._facts is None:  # noqa: SLF001 - one thing in two classes
-            self._learn(entry, compiled)
+        if compiled is not None:
+            entry.owner = weakref.ref(compiled)
         self.by_text[text] = entry
         return entry
 
     def _learn(self, entry: ShapeEntry, compiled: Any) -> None:
-        from pytest_querybudget.capture import orm
-
         if getattr(compiled, "statement", None) is None or not hasattr(compiled, "binds"):
             return
         entry.learn(from_compiled(compiled))
         entry.expanding = frozenset(name for name, each in compiled.binds.items() if getattr(each, "expanding", False))
+        entry.locks = orm.asks_for_locks(compiled)
         if orm.is_orm_select(compiled):
             entry.orm = True
             entry.entities = orm.entities_of(compiled)
@@ -126,8 +143,20 @@ class Shapes:
 
     def forget(self) -> None:
         """Let go of the statements of a finished test."""
-        for entry in self.by_shape.values():
+        for entry in self.variants.values():
             entry.latest = None
+
+
+def _nobody() -> None:
+    """Stand in for the reference to a compiled statement, where there is none."""
+
+
+def _signature(compiled: Any) -> tuple[Any, ...]:
+    """Return what tells statements of one text apart: whether and what entities they load, how parameters are named."""
+    if compiled is None:
+        return ()
+    names = tuple(getattr(compiled, "binds", ()))
+    return (orm.entities_of(compiled), names) if orm.is_orm_select(compiled) else (None, names)
 
 
 def _mask(text: str, dialect: str) -> str:

@@ -25,6 +25,9 @@ MACHINERY = frozenset(
 )
 
 
+_TEST_FOLDERS = frozenset({"tests", "test", "testing"})
+
+
 class Source:
     """Tells application files from libraries, and decodes instructions into places.
 
@@ -44,6 +47,7 @@ class Source:
         self.sites = _site_directories()
         self.stdlib = os.path.join(os.path.realpath(sysconfig.get_path("stdlib")), "")
         self.kinds: dict[str, int] = {}
+        self.arrangements: dict[str, bool] = {}
         self.places: dict[tuple[int, int], tuple[CodeType, Place]] = {}
 
     def classify(self, filename: str) -> int:
@@ -88,6 +92,21 @@ class Source:
             if file and path.startswith(os.path.join(os.path.dirname(os.path.realpath(file)), "")):
                 return True
         return False
+
+    def is_arrangement(self, filename: str) -> bool:
+        """Return whether a file holds fixtures, factories and helpers of tests: `conftest.py`, or beside the tests.
+
+        A test module itself does not count: it may hold a small application.
+        """
+        known = self.arrangements.get(filename)
+        if known is None:
+            parts = self.relative(filename).split("/")
+            name = parts[-1]
+            helps = _TEST_FOLDERS.intersection(parts[:-1]) and not (
+                name.startswith("test_") or name.endswith("_test.py")
+            )
+            known = self.arrangements[filename] = name == "conftest.py" or bool(helps)
+        return known
 
     def place(self, code: CodeType, instruction: int, functions: Mapping[int, str] | None = None) -> Place:
         """Return the line of `instruction` (an offset into `code`)."""

@@ -112,7 +112,7 @@ class Sample:
     text: str | None = None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Statement:
     """All executions of one shape from one stack in one window.
 
@@ -162,13 +162,17 @@ class Statement:
     strategy: Any = None
     window: Any = None
 
+    def __repr__(self) -> str:
+        """Say what it is without a value of the application."""
+        return f"<Statement {self.shape.facts.sql!r} x{self.count}>"
+
     @property
     def location(self) -> Place | None:
         """The innermost line of the application."""
         return self.stack.places[0] if self.stack.places else None
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Window:
     """A part of a test that is judged by itself: a phase, and in it each subtest, example or request.
 
@@ -190,7 +194,7 @@ class Window:
         return sum(each.count for each in self if each.shape.kind != "transaction")
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Recording:
     """What one test sent, window by window."""
 
@@ -200,6 +204,10 @@ class Recording:
     problems: list[str] = field(default_factory=list)
     checkouts: dict[str, int] = field(default_factory=dict)
     connects: dict[str, int] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Say how much it holds, and nothing of it."""
+        return f"<Recording of {self.nodeid}: {self.queries()} queries>"
 
     def statements(self, *phases: str) -> Iterator[Statement]:
         """Yield the statements of the given phases (of all when none is given), in the order of their first send."""

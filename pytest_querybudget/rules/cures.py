@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -110,7 +111,7 @@ def _steps(hops: list[Hop], query: Query) -> list[str]:
 def _owner(hop: Hop, entities: tuple[str, ...]) -> str:
     """Return the name of the first hop's entity as the query selects it."""
     for each in entities:
-        if each in hop.bases or each.removeprefix("<alias of ").rstrip(">") in hop.bases:
+        if each in hop.bases or each.removeprefix("alias_of_") in hop.bases:
             return each
     return hop.owner
 
@@ -123,29 +124,54 @@ def _option(hop: Hop, attribute: str, *, deep: bool, joins: bool) -> str:
     return f"joinedload({attribute})" if joins and not hop.uselist else f"selectinload({attribute})"
 
 
-def lookup_cure(
-    keys: tuple[str, ...], attributes: Mapping[str, str], entity: str | None, *, limited: bool, aggregate: bool
-) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """What a cure must know of a loop of look-ups: by what columns, and what the statement is.
+
+    `attributes` are the mapped attributes of columns, `entity` what is selected; `patterns` means LIKE.
+    """
+
+    sql: str
+    keys: tuple[str, ...]
+    attributes: Mapping[str, str]
+    entity: str | None
+    limited: bool
+    aggregate: bool
+    patterns: bool
+
+
+def lookup_cure(found: Lookup) -> str:
     """Return the one query that replaces a loop of look-ups by key."""
-    key = next((each for each in keys if each), None)
-    column = attributes.get(key or "", key)
-    if column is None:
+    keys = [each for each in found.keys if each]
+    if found.patterns:
+        return "Ask for all patterns at once, before the loop: .where(or_(*(column.like(each) for each in patterns)))."
+    if not keys or not all(_is_plain(each, found.sql) for each in keys):
         return "Load them together before the loop, with one query that takes all keys, and look them up in a dict."
-    if aggregate:
-        return f"Compute them together before the loop: .where({column}.in_(keys)).group_by({column})"
-    if limited:
-        return _ranked(column)
-    start = f"select({entity})" if entity else "select(...)"
-    if column == key:
-        return f"Load them together before the loop: WHERE {column} IN (...), that is .where({_core(column)}.in_(keys))"
+    columns = [found.attributes.get(each) or _core(each) for each in keys]
+    column = columns[0] if len(columns) == 1 else f"tuple_({', '.join(columns)})"
+    if found.aggregate:
+        return f"Compute them together before the loop: .where({column}.in_(keys)).group_by({', '.join(columns)})"
+    if found.limited:
+        return (
+            f"Load them together before the loop: .where({column}.in_(keys)), with "
+            f"func.row_number().over(partition_by={columns[0]}, order_by=...) to keep the first rows of each."
+        )
+    start = f"select({found.entity})" if found.entity else "select(...)"
+    if column.startswith(keys[0].rpartition(".")[0] + ".c.") or not found.entity:
+        return (
+            f"Load them together before the loop: WHERE {', '.join(keys)} IN (...), that is .where({column}.in_(keys))"
+        )
     return f"Load them together before the loop: {start}.where({column}.in_(keys))"
 
 
-def _ranked(column: str) -> str:
-    return (
-        f"Load them together before the loop: .where({column}.in_(keys)), with "
-        f"func.row_number().over(partition_by={column}, order_by=...) to keep the first rows of each."
+def _is_plain(column: str, sql: str) -> bool:
+    """Return whether a statement compares the column itself, and not an expression of it."""
+    name = re.escape(column.rpartition(".")[2])
+    parameter = r"(?:\?|%\(\w+\)s|%s|:\w+|\$\d+)"
+    compared = (
+        rf"\b{name}[\"`\]]?\s*(?:=\s*{parameter}|IN\s*\()|{parameter}(?:::\w+)?\s*=\s*(?:[\w\"`.]+\.)?[\"`\[]?{name}\b"
     )
+    return re.search(compared, sql, re.IGNORECASE) is not None
 
 
 def _core(column: str) -> str:

@@ -11,7 +11,7 @@ from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Origin, Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
-from pytest_querybudget.rules.cures import Query, loader_cure, lookup_cure, loop_words
+from pytest_querybudget.rules.cures import Lookup, Query, loader_cure, lookup_cure, loop_words
 from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, loop_place
 from pytest_querybudget.rules.varying import Varying, varying
 
@@ -51,11 +51,12 @@ class Lookups(Finding):
     attributes: Mapping[str, str] = field(default_factory=dict, compare=False)
     limited: bool = False
     aggregate: bool = False
+    patterns: bool = False
 
     @property
     def message(self) -> str:
         """How often, by what key, and who asks."""
-        key = " and ".join(each for each in self.keys if each) or "another key"
+        key = " and ".join(each for each in self.keys if each) or "key"
         outer = self.loop or caller(self.chain)
         where = f", called in a loop at {outer}" if self.loop else f", called by {outer}" if outer else ""
         return f"the same query ran {self.count} times, each time for another {key}{where}"
@@ -63,7 +64,17 @@ class Lookups(Finding):
     @property
     def fix(self) -> str | None:
         """One query for all keys."""
-        return lookup_cure(self.keys, self.attributes, self.entity, limited=self.limited, aggregate=self.aggregate)
+        return lookup_cure(
+            Lookup(
+                sql=self.sql,
+                keys=self.keys,
+                attributes=self.attributes,
+                entity=self.entity,
+                limited=self.limited,
+                aggregate=self.aggregate,
+                patterns=self.patterns,
+            )
+        )
 
 
 @dataclass(slots=True, eq=False)
@@ -270,6 +281,7 @@ def _lookups(window: Window, threshold: float) -> Iterator[Finding]:
             loop=loop_place(each),
             entity=each.shape.entities[0] if each.shape.entities else None,
             attributes=each.shape.attributes,
-            limited=facts.limited,
+            limited=facts.limited and not facts.unique,
+            patterns=found.patterns,
             aggregate=facts.aggregate,
         )

@@ -130,7 +130,7 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
 
 def _can_repeat(statement: Statement) -> bool:
     facts = statement.shape.facts
-    if facts.volatile or facts.locking or not facts.reads:
+    if facts.volatile or facts.locking or statement.shape.locks or not facts.reads:
         return False
     return statement.meaning is None or statement.meaning.load != "eager"
 
@@ -143,7 +143,14 @@ def _judge(first: Statement, again: Statement) -> Repeater | None:
     """Say who is answerable for running `again` although `first` had run."""
     if first is again:
         return again.repeater
+    if _is_refresh(again) and not _is_refresh(first):
+        # Whoever refreshes once wants to know it anew.
+        return None
     return _divergence(first.stack, again.stack)
+
+
+def _is_refresh(statement: Statement) -> bool:
+    return statement.meaning is not None and statement.meaning.load == "refresh"
 
 
 def _divergence(first: StackLike, again: StackLike) -> Repeater:

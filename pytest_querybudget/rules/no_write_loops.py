@@ -42,7 +42,7 @@ class WriteLoop(Finding):
                 " (session.add_all(...) before it)." if self.kind == "insert" else "."
             )
         if self.kind == "insert":
-            return f"Send one executemany: connection.execute(insert({self.table}), [...]) with a list of all rows."
+            return "Send one executemany: execute the same statement once, with the list of all rows as its parameters."
         key = self.key or f"{self.table}.id"
         if self.kind == "delete":
             return f"Delete them together: DELETE FROM {self.table} WHERE {key} IN (...), with .in_(keys)."  # noqa: S608

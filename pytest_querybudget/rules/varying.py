@@ -20,6 +20,7 @@ class Varying:
     keys: tuple[str, ...]
     lists: tuple[str, ...]
     clean: bool
+    patterns: bool = False
 
 
 def varying(statement: Statement) -> Varying:
@@ -45,8 +46,9 @@ def varying(statement: Statement) -> Varying:
     if lists:
         return Varying(keys, lists, clean=_is_batch(samples))
     if "like" in roles:
-        return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False)
-    return Varying(keys, lists, clean=bool(roles) or not names)
+        return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False, patterns=True)
+    # What varies and is not understood is no reason to report anything.
+    return Varying(keys, lists, clean=True)
 
 
 def _with_literals(sample: Sample, shape: Any) -> Sample:
@@ -76,7 +78,7 @@ def _is_batch(samples: Sequence[Sample]) -> bool:
     if len(set(lengths[1:])) == 1:
         return True
     sent = [each.listed for each in samples[:-1]]
-    if len(sent) > 2 and all(one < other for one, other in zip(sent, sent[1:], strict=False)):  # noqa: PLR2004
+    if len(sent) > 2 and sent == sorted(set(sent)):
         # Batches that grow until the list is used up.
         return True
     # `rows` of a sample is what the execution before it fetched: a level asks for what the level above brought.
