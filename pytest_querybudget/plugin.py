@@ -33,7 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def query_budget(request: pytest.FixtureRequest) -> Any:
-    """Hold a block of a test to a budget, or look at what the test has sent: see `run.BudgetFixture`."""
+    """Hold a block of a test to a budget, or look at what the test has sent: see `fixture.BudgetFixture`."""
     return budget_fixture(request.config)
 
 

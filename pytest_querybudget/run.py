@@ -9,7 +9,6 @@ process that the user started collects them from there, so that both ways are on
 from __future__ import annotations
 
 import datetime as dt
-import difflib
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable
@@ -21,12 +20,13 @@ from unittest import TestCase
 import pytest
 
 from pytest_querybudget.adoption import Adoption
-from pytest_querybudget.block import Block, Surroundings
 from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permission
+from pytest_querybudget.checks import Checks
 from pytest_querybudget.collector import Chance, Collector
 from pytest_querybudget.entries import budget_entries, finding_entry, phase_entries, route_entries, statement_entries
-from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
+from pytest_querybudget.errors import QueryBudgetExceeded
 from pytest_querybudget.findings.allowances import Allowed, Comment, SourceComments
+from pytest_querybudget.fixture import BudgetFixture
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.lock.check import LockVerdict
 from pytest_querybudget.recording.model import Recording
@@ -84,6 +84,7 @@ class Run:
         self.instruments.readers = tuple(
             each for found in config.hook.pytest_querybudget_plan_readers() for each in found or ()
         )
+        self.checks = Checks(config, self.budgets, self.instruments)
         self.collector = Collector(settings, config.hook)
         self.adoption = Adoption(settings, today)
         self.current: Current | None = None
@@ -92,59 +93,9 @@ class Run:
         self.problems: list[Problem] = []
         self.text_of = failure.explain
 
-    # Before the tests
-
     def check_items(self, items: list[pytest.Item]) -> None:
-        """Read every marker once, so that a mistake stops the run before it begins. Raises `pytest.UsageError`."""
-        try:
-            self._check(items)
-        except (BudgetError, LookupError) as error:
-            if not self.is_worker:
-                raise pytest.UsageError(str(error)) from None
-            # What a worker raises is shown as a crash: the process that the user started says it instead.
-            self.config.workeroutput["querybudget_usage"] = str(error)  # type: ignore[attr-defined]
-            items[:] = []
-
-    def _check(self, items: list[pytest.Item]) -> None:
-        names = self.budgets.marker_names
-        patterns: dict[str, Budget] = {}
-        self._refuse_typos(items)
-        for item in items:
-            if not any(mark.name in names for mark in item.iter_markers()):
-                continue
-            try:
-                budget = self.budgets.of_item(item)
-                self._refuse_unmeasurable(item, budget)
-            except BudgetError as error:
-                raise BudgetError(f"{item.nodeid}: {error}") from None
-            if any(each.rule.names_columns for each in budget.declarations.values()):
-                patterns[item.nodeid] = budget
-        self.instruments.check_patterns(patterns)
-
-    def _refuse_typos(self, items: list[pytest.Item]) -> None:
-        """Refuse a marker that is all but the name of a rule: it would never fail."""
-        known = {str(line).partition(":")[0].partition("(")[0].strip() for line in self.config.getini("markers")}
-        seen: set[str] = set()
-        for item in items:
-            for mark in item.iter_markers():
-                if mark.name in known or mark.name in seen:
-                    continue
-                seen.add(mark.name)
-                near = difflib.get_close_matches(mark.name, self.budgets.marker_names, n=1, cutoff=0.85)
-                if near:
-                    raise BudgetError(f"{item.nodeid}: unknown marker {mark.name!r}; did you mean {near[0]!r}?")
-
-    def _refuse_unmeasurable(self, item: pytest.Item, budget: Budget) -> None:
-        declared = [name for name, each in budget.declarations.items() if each.on_test]
-        if declared and not isinstance(item, pytest.Function):
-            raise BudgetError(
-                f"{', '.join(declared)} on a {type(item).__name__} cannot be measured: "
-                "budgets are for test functions and methods"
-            )
-        if ConstantQueries.name in declared:
-            from pytest_querybudget.sizes import sized_test
-
-            sized_test(item, budget)
+        """Check every budget before the first test runs. Raises `pytest.UsageError`."""
+        self.checks.check_items(items)
 
     # While a test runs
 
@@ -484,50 +435,6 @@ class Run:
     def fixture(self) -> BudgetFixture:
         """Return the fixture's value for the test that runs."""
         return BudgetFixture(self)
-
-
-class BudgetFixture:
-    """The `query_budget` fixture.
-
-    `with query_budget(max_queries=2) as recording:` holds a block to a budget; `query_budget.recording` is the
-    recording of the whole test so far.
-    """
-
-    def __init__(self, run: Run) -> None:
-        self._run = run
-
-    @property
-    def recording(self) -> Recording:
-        """What the test has sent so far."""
-        current = self._run.current
-        if current is None:
-            raise QueryBudgetError("no test runs, or recording is switched off")
-        return current.recording
-
-    def app(self, app: Any) -> Any:
-        """Return an ASGI or WSGI application that does what `app` does, each of its requests measured by itself.
-
-        A limit with `per="request"` is for each of them, the reports show them by method and route, and no rule takes
-        two of them for a loop. Raises `BudgetError` for anything else.
-        """
-        from pytest_querybudget.requests import wrapped
-
-        instruments = self._run.instruments
-        return wrapped(app, lambda: instruments.capture.journals if instruments.capture else ())
-
-    def __call__(self, **rules: Any) -> Block:
-        """Return a context manager that holds its block to these rules. Raises `BudgetError`."""
-        run = self._run
-        budget = run.budgets.of_keywords(rules) if rules else Budget()
-        outer = run.current.budget.permissions if run.current else ()
-        capture = run.instruments.need_capture()
-        surroundings = Surroundings(
-            open=lambda: capture,
-            why_blind=run.instruments.why_blind,
-            note=run.note_block,
-            planner=run.instruments.need_planner,
-        )
-        return Block(Budget(declarations=budget.declarations, permissions=outer), run.judge, run.text_of, surroundings)
 
 
 def _then(outcome: Any, check: Callable[[], None]) -> None:

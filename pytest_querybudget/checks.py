@@ -1,0 +1,72 @@
+"""What is checked before the first test runs: a budget that can never fail is an error."""
+
+from __future__ import annotations
+
+import difflib
+
+import pytest
+
+from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader
+from pytest_querybudget.instruments import Instruments
+from pytest_querybudget.rules.constant_queries import ConstantQueries
+
+
+class Checks:
+    """Reads every marker of a run once, so that a mistake stops it before it begins."""
+
+    def __init__(self, config: pytest.Config, budgets: BudgetReader, instruments: Instruments) -> None:
+        self.config = config
+        self.budgets = budgets
+        self.instruments = instruments
+
+    def check_items(self, items: list[pytest.Item]) -> None:
+        """Read every marker once, so that a mistake stops the run before it begins. Raises `pytest.UsageError`."""
+        try:
+            self._check(items)
+        except (BudgetError, LookupError) as error:
+            if not hasattr(self.config, "workerinput"):
+                raise pytest.UsageError(str(error)) from None
+            # What a worker raises is shown as a crash: the process that the user started says it instead.
+            self.config.workeroutput["querybudget_usage"] = str(error)  # type: ignore[attr-defined]
+            items[:] = []
+
+    def _check(self, items: list[pytest.Item]) -> None:
+        names = self.budgets.marker_names
+        patterns: dict[str, Budget] = {}
+        self._refuse_typos(items)
+        for item in items:
+            if not any(mark.name in names for mark in item.iter_markers()):
+                continue
+            try:
+                budget = self.budgets.of_item(item)
+                self._refuse_unmeasurable(item, budget)
+            except BudgetError as error:
+                raise BudgetError(f"{item.nodeid}: {error}") from None
+            if any(each.rule.names_columns for each in budget.declarations.values()):
+                patterns[item.nodeid] = budget
+        self.instruments.check_patterns(patterns)
+
+    def _refuse_typos(self, items: list[pytest.Item]) -> None:
+        """Refuse a marker that is all but the name of a rule: it would never fail."""
+        known = {str(line).partition(":")[0].partition("(")[0].strip() for line in self.config.getini("markers")}
+        seen: set[str] = set()
+        for item in items:
+            for mark in item.iter_markers():
+                if mark.name in known or mark.name in seen:
+                    continue
+                seen.add(mark.name)
+                near = difflib.get_close_matches(mark.name, self.budgets.marker_names, n=1, cutoff=0.85)
+                if near:
+                    raise BudgetError(f"{item.nodeid}: unknown marker {mark.name!r}; did you mean {near[0]!r}?")
+
+    def _refuse_unmeasurable(self, item: pytest.Item, budget: Budget) -> None:
+        declared = [name for name, each in budget.declarations.items() if each.on_test]
+        if declared and not isinstance(item, pytest.Function):
+            raise BudgetError(
+                f"{', '.join(declared)} on a {type(item).__name__} cannot be measured: "
+                "budgets are for test functions and methods"
+            )
+        if ConstantQueries.name in declared:
+            from pytest_querybudget.sizes import sized_test
+
+            sized_test(item, budget)
