@@ -48,7 +48,9 @@ def main() -> int:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("suites", nargs="+", choices=sorted(SUITES), metavar="SUITE", help=", ".join(SUITES))
-    parser.add_argument("--work", type=Path, default=ROOT / ".tox" / "suites", help="where sources and environments are kept")
+    parser.add_argument(
+        "--work", type=Path, default=ROOT / ".tox" / "suites", help="where sources and environments are kept"
+    )
     parser.add_argument("--plugin", type=Path, default=ROOT, help="the checkout of the plugin that is tried")
     parser.add_argument("--only", nargs="+", metavar="PATH", help="run these files of the suite only")
     parser.add_argument(
@@ -88,6 +90,7 @@ def _fetch(pip: list[str], place: Path, suite: Suite) -> Path:
 def _compare(name: str, suite: Suite, place: Path, python: Path, options: argparse.Namespace) -> bool:
     folder = place / "source" / suite.folder
     environment = {**dict(suite.environment), "PYTHONHASHSEED": "0", "COLUMNS": "200"}
+    environment["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
     command = [str(python), "-m", "pytest", *_PLAIN, *_arguments(suite, options.only)]
     without = [*command, "-p", "no:querybudget"]
     report = place / "with.json"

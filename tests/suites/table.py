@@ -77,7 +77,7 @@ SUITES: dict[str, Suite] = {
             ".",
             *"pytest>=8,<9 pytest-asyncio pytest-cov requests-mock beautifulsoup4 jsonschema virtualenv".split(),
         ),
-        arguments=("jupyterhub/tests/test_orm.py", "jupyterhub/tests/test_db.py"),
+        arguments=("jupyterhub/tests/test_orm.py", "jupyterhub/tests/test_crypto.py"),
     ),
     "sqladmin": Suite(
         sdist="sqladmin",
