@@ -109,7 +109,7 @@ class Collector:
     def _lost(self) -> list[Problem]:
         """Return the tests that a lost worker was at: pytest-xdist reports them in a phase of its own."""
         return [
-            Problem(slug="lost-worker", text="this test ran when its worker was lost, and was not measured", nodeid=nodeid)
+            Problem(slug="lost-worker", text="ran when its worker was lost, and was not measured", nodeid=nodeid)
             for nodeid, phases in self.outcomes.items()
             if "???" in phases
         ]
@@ -142,7 +142,8 @@ class Collector:
             )
             for nodeid, entry in sorted(self.tests.items())
         )
-        problems = {(each.slug, each.text, each.nodeid): each for each in (*self.problems, *self._stale(), *self._lost())}
+        found = (*self.problems, *self._stale(), *self._lost())
+        problems = {(each.slug, each.text, each.nodeid): each for each in found}
         return Report(
             mode=self.settings.mode,
             tool=_tool(),

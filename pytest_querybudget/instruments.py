@@ -91,6 +91,8 @@ class Instruments:
         """Plan every statement from here on, where a rule of the test or the user wants plans."""
         if self.capture is not None and (wanted or self.settings.explain):
             self.capture.planner = self.need_planner()
+            # Nobody has watched for DDL since statements were last planned.
+            self.capture.planner.schema_changed()
 
     def need_planner(self) -> Planner:
         """Return the planner of the run."""
@@ -181,7 +183,8 @@ class Instruments:
         strays = getattr(self.capture, "strays", None)
         for each in self.threads_left:
             if each.is_alive() and strays is not None:
-                strays.note(each, f"{each.name}, left over from {self.recording.nodeid if self.recording else 'a test'}")
+                test = self.recording.nodeid if self.recording else "a test"
+                strays.note(each, f"{each.name}, left over from {test}")
         self.threads_before, self.threads_left = None, frozenset()
 
     # What could not be seen

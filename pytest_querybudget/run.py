@@ -134,7 +134,13 @@ class Run:
             self.current.completed = True
         self._refuse_unmeasured()
         held = self._held()
-        self._fail_on(self._tolerated(verdicts, held))
+        try:
+            self._fail_on(self._tolerated(verdicts, held))
+        except BudgetFailure as failure:
+            if held is None or not held.failed:
+                raise
+            text = "\n\n".join([str(failure.args[0]), self._lock_text(held)])
+            raise BudgetFailure(text, failure.findings) from None
         self._fail_on_lock(held)
 
     def _held(self) -> LockVerdict | None:
@@ -162,11 +168,14 @@ class Run:
     def _fail_on_lock(self, held: LockVerdict | None) -> None:
         current = self.current
         if held is not None and held.failed and current is not None and not current.failed:
-            from pytest_querybudget.lock.text import failure as lock_failure
-
             current.failed = True
-            name = self.settings.lock.name if self.settings.lock else "querybudget.lock"
-            raise BudgetFailure("\n".join(lock_failure(held, name=name)))
+            raise BudgetFailure(self._lock_text(held))
+
+    def _lock_text(self, held: LockVerdict) -> str:
+        from pytest_querybudget.lock.text import failure as lock_failure
+
+        name = self.settings.lock.name if self.settings.lock else "querybudget.lock"
+        return "\n".join(lock_failure(held, name=name))
 
     def around_function(self) -> Generator[None, Any, None]:
         """Let go of the test function's frame as soon as it has returned."""

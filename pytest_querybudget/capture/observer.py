@@ -22,7 +22,7 @@ from pytest_querybudget.capture.parameters import (
     grouped,
     list_length,
 )
-from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, strategy_for
+from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, strategy_for, streams
 from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
@@ -39,6 +39,7 @@ from pytest_querybudget.recording.model import (
     Sample,
     Statement,
 )
+from pytest_querybudget.recording.plans import worse
 
 _SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
 
@@ -71,6 +72,10 @@ class Observer:
         failed: bool,
     ) -> None:
         """Add one execution to the recording."""
+        connection = context.root_connection
+        scope = self.sessions.scope(connection)
+        if scope.internal:
+            return
         compiled = context.compiled
         if compiled is not None and (context.isinsert or context.isupdate) and is_default(context, statement):
             compiled = None
@@ -88,8 +93,8 @@ class Observer:
                 test is not None and stack.position != (test.f_lineno if journal.by_line else test.f_lasti)
             ) or not stack.matches(entry.compared):
                 entry = self._find(journal, shape, context, cursor, start)
-        connection = context.root_connection
-        scope = self.sessions.scope(connection)
+        if shape.planned is not entry.plan:
+            entry.plan = worse(entry.plan, shape.planned)
         elapsed = finished - start
         journal.sequence += 1
         entry.count += 1
@@ -102,12 +107,10 @@ class Observer:
         elif shape.kind == "select":
             strategy = entry.strategy
             if strategy is not None:
-                if context.cursor_fetch_strategy is DEFAULT_FETCH and strategy.__class__ is CountingFetch:
+                if context.cursor_fetch_strategy is DEFAULT_FETCH and not streams(context):
                     context.cursor_fetch_strategy = strategy
                 else:
-                    context.cursor_fetch_strategy = (
-                        strategy_for(entry, context, cursor) or context.cursor_fetch_strategy
-                    )
+                    context.cursor_fetch_strategy = strategy_for(entry, context, cursor)
             # Beyond so many different parameters it is a loop for good, and a repeat in it is no finding of its own.
             values = entry.count
             if len(entry.digests) < MOST_DIGESTS:
@@ -166,13 +169,15 @@ class Observer:
 
     def _new_statement(self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any) -> Statement:
         entry = Statement(shape, stack, None)
-        entry.plan = shape.planned
         entry.window = journal.window
         entry.dialect = context.dialect.name
         description = cursor.description
         if description:
             entry.columns = tuple([each[0] for each in description])
-            entry.strategy = strategy_for(entry, context, cursor)
+        entry.streams = streams(context)
+        if description or entry.streams:
+            # A server-side cursor describes its rows only when the first one has been fetched.
+            entry.strategy = CountingFetch(entry)
         if shape.orm:
             load = orm.load_of(context)
             if load is not None:

@@ -105,15 +105,24 @@ def count(strategy: CountingFetch | CountingBufferedFetch, result: Any, number: 
             statement.max_rows = total
 
 
+def streams(context: Any) -> bool:
+    """Return whether the rows of an execution are fetched piece by piece from the server."""
+    return bool(context._is_server_side or context.execution_options.get("stream_results", False))  # noqa: SLF001
+
+
 def strategy_for(statement: Statement, context: Any, cursor: Any) -> Any:
-    """Return the strategy that counts for one execution, or None to leave SQLAlchemy's own."""
+    """Return the strategy that counts for one execution; what it has already stays when it cannot be counted.
+
+    To be called once for each execution and recording: a strategy that streams fetches its first row when it is made.
+    """
     given = context.cursor_fetch_strategy
     if given.__class__ is CountingFetch:
         return CountingFetch(given.statement, (*given.others, statement))
+    if given.__class__ is CountingBufferedFetch:
+        given.others = (*given.others, statement)
+        return given
     if given is not DEFAULT_FETCH:
-        return None
-    if context._is_server_side or context.execution_options.get("stream_results", False):  # noqa: SLF001
-        if context.is_crud:
-            return None
-        return CountingBufferedFetch.of(statement, cursor, context.execution_options)
-    return CountingFetch(statement)
+        return given
+    if not streams(context):
+        return CountingFetch(statement)
+    return given if context.is_crud else CountingBufferedFetch.of(statement, cursor, context.execution_options)

@@ -16,13 +16,15 @@ _SCOPE = "_querybudget_scope"
 class Scope:
     """What one session, or one transaction of a plain connection, has in common: repeats are looked for inside it."""
 
-    __slots__ = ("__weakref__", "committed", "flush", "of_session", "origin", "serial", "transaction")
+    __slots__ = ("__weakref__", "committed", "flush", "internal", "of_session", "origin", "serial", "transaction")
 
     def __init__(self, serial: int, *, of_session: bool) -> None:
         self.serial = serial
         self.of_session = of_session
         self.flush = 0
         self.committed = False
+        # Whether SQLAlchemy itself asks the server for its version and settings, when an engine first connects.
+        self.internal = False
         self.origin: Origin | None = None
         self.transaction: Any = None
 
@@ -46,6 +48,7 @@ class Sessions:
         if known is None:
             self.serial += 1
             known = connection.__dict__[_SCOPE] = Scope(self.serial, of_session=False)
+            known.internal = not getattr(connection, "_allow_autobegin", True)
         return known
 
     def follow_transaction(self, scope: Scope, connection: Any) -> None:

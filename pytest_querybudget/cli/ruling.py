@@ -62,7 +62,7 @@ def page(rules: Iterable[Rule], name: str) -> str:
     by_name = {rule.name: rule for rule in rules}
     rule = by_name.get(name) or by_name.get(name.replace("-", "_"))
     if rule is None:
-        near = get_close_matches(name.replace("-", "_"), by_name, n=3)
+        near = get_close_matches(name.replace("-", "_"), by_name, n=3, cutoff=0.75)
         hint = f"did you mean {' or '.join(near)}?" if near else "`querybudget rules` lists them"
         raise UsageError(f"there is no rule {name!r}: {hint}")
     return f"{rule.name}\n{'=' * len(rule.name)}\n\n{rule.documentation.strip()}"

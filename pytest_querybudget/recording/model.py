@@ -160,6 +160,8 @@ class Statement:
     # The compiled statement of an ORM query, to find the path along which its joins brought something in.
     compiled: Any = None
     strategy: Any = None
+    # Whether its rows are fetched piece by piece.
+    streams: bool = False
     window: Any = None
 
     def __repr__(self) -> str:

@@ -304,3 +304,13 @@ def is_wrapped(text: str) -> bool:
         if depth == 0 and position < len(text) - 1:
             return False
     return True
+
+
+def worse(known: Planned | NotPlanned | None, new: Planned | NotPlanned | None) -> Planned | NotPlanned | None:
+    """Return which of two answers about one statement to judge: a plan that reads or sorts in vain, if there is one."""
+    if not isinstance(new, Planned):
+        return known or new
+    if not isinstance(known, Planned):
+        return new
+    wasteful = bool(new.plan.sorts) or any(each.reads_everything_in_vain for each in new.plan.root.walk())
+    return new if wasteful else known

@@ -35,7 +35,7 @@ def summary(report: Report, *, width: int, top: int, quiet: bool, wrote: Iterabl
         yield _totals(report), {"bold": True}
     if quiet:
         yield from _problems(report, width)
-        yield from ((_cut(each, width), {}) for each in wrote)
+        yield from ((each, {}) for each in wrote)
         return
     if touched:
         yield from _most(report, top, width)
@@ -43,7 +43,7 @@ def summary(report: Report, *, width: int, top: int, quiet: bool, wrote: Iterabl
         yield from _slack(report, width)
     yield from _problems(report, width)
     for each in wrote:
-        yield _cut(each, width), {}
+        yield each, {}
 
 
 def _totals(report: Report) -> str:

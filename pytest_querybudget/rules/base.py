@@ -139,7 +139,7 @@ def per_option(rule: Rule, keywords: Mapping[str, Any]) -> str:
     """Return what is measured by itself, `test` or `request`. Raises `OptionError`."""
     per = keywords.get("per", "test")
     if per not in ("test", "request"):
-        raise OptionError(f"{rule.name} got {_named('per', per)}, but takes per=\"request\" or per=\"test\"")
+        raise OptionError(f'{rule.name} got {_named("per", per)}, but takes per="request" or per="test"')
     return str(per)
 
 

@@ -48,4 +48,4 @@ def list_length(statement: Statement) -> int:
 
 def streams(statement: Statement) -> bool:
     """Return whether the rows of a statement were fetched in batches (`yield_per`, `stream_results`)."""
-    return type(statement.strategy).__name__ == "CountingBufferedFetch"
+    return statement.streams

@@ -22,7 +22,9 @@ class Sample(Finding):
 
 def finding(line: int, *, chain: tuple[int, ...] = ()) -> Sample:
     places = tuple(Place("app.py", each, "f") for each in (line, *chain))
-    return Sample(sql="SELECT 1 FROM t", tables=("t", "u"), count=2, location=places[0], chain=places, relationship="A.b")
+    return Sample(
+        sql="SELECT 1 FROM t", tables=("t", "u"), count=2, location=places[0], chain=places, relationship="A.b"
+    )
 
 
 # Source, the line that sends, and the line of the comment that covers it (None when none does).
@@ -89,7 +91,16 @@ def test_what_had_its_chance_is_known(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("pattern", "expected"),
-    [("*", True), ("t", True), ("A.b", True), ("*FROM t*", True), ("app.py", True), ("app.py:3*", True), ("f", True), ("x", False)],
+    [
+        ("*", True),
+        ("t", True),
+        ("A.b", True),
+        ("*FROM t*", True),
+        ("app.py", True),
+        ("app.py:3*", True),
+        ("f", True),
+        ("x", False),
+    ],
 )
 def test_a_glob_matches_sql_tables_relationship_and_place(pattern: str, expected: bool) -> None:
     """`match=` looks at everything that a finding is about."""

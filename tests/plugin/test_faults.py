@@ -79,7 +79,9 @@ def test_a_fault_makes_a_session_of_passing_tests_fail(suite: Suite, seam: str) 
 
 def test_a_rule_that_breaks_in_a_block(suite: Suite) -> None:
     """A block that could not be judged does not pass."""
-    suite.write("conftest.py", CONFTEST.format(module=SEAMS["rule that is declared"][0], name="MaxQueries", attribute="check"))
+    suite.write(
+        "conftest.py", CONFTEST.format(module=SEAMS["rule that is declared"][0], name="MaxQueries", attribute="check")
+    )
     done = suite.run(
         """
         from pytest_querybudget import QueryBudgetError

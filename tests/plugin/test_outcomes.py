@@ -39,7 +39,12 @@ def test_a_failing_test_keeps_its_own_failure(suite: Suite) -> None:
         "--querybudget=strict",
     )
     outcomes = {name: each["outcome"] for name, each in done.tests.items()}
-    assert outcomes == {"test_fails": "failed", "test_skips": "skipped", "test_setup": "error", "test_teardown": "error"}
+    assert outcomes == {
+        "test_fails": "failed",
+        "test_skips": "skipped",
+        "test_setup": "error",
+        "test_teardown": "error",
+    }
     assert "AssertionError: its own" in done.text
     assert "its own setup" in done.text and "its own teardown" in done.text
     assert set(map(str.lower, done.found("test_fails"))) == {"max_queries", "no_n_plus_one"}
@@ -131,7 +136,11 @@ def test_without_the_plugin(suite: Suite) -> None:
     """`-p no:` leaves nothing behind but markers that pytest does not know."""
     done = suite.run("def test_it():\n    names()\n    assert list(engine.dialect.dispatch.do_execute) == []\n")
     assert done.counts == {"failed": 1}, "the listener is there when the plugin is"
-    name = "querybudget" if suite.arguments()[0] == "-p" and "pytest_querybudget.plugin" not in suite.arguments() else "pytest_querybudget.plugin"
+    name = (
+        "querybudget"
+        if suite.arguments()[0] == "-p" and "pytest_querybudget.plugin" not in suite.arguments()
+        else "pytest_querybudget.plugin"
+    )
     result = suite.pytester.runpytest_inprocess("-p", f"no:{name}")
     result.assert_outcomes(passed=1)
 

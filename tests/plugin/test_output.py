@@ -67,7 +67,9 @@ def report():
 
 
 @pytest.mark.parametrize("arguments", [(), ("-q",)], ids=["normal", "quiet"])
-def test_failures_and_summary_at_80_columns(suite: Suite, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]) -> None:
+def test_failures_and_summary_at_80_columns(
+    suite: Suite, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
     """The whole output, as it is read in a terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
     suite.write("orders.py", ORDERS)
@@ -78,7 +80,9 @@ def test_failures_and_summary_at_80_columns(suite: Suite, monkeypatch: pytest.Mo
         # Its lazy loads name their columns in other words; the golden files are those of 2.1.
         assert "What was sent: 6 queries in 2 places" in told
         return
-    check_golden(f"terminal.{'quiet' if arguments else 'normal'}.txt", told.partition("short test summary")[0].lstrip("=\n"))
+    check_golden(
+        f"terminal.{'quiet' if arguments else 'normal'}.txt", told.partition("short test summary")[0].lstrip("=\n")
+    )
 
 
 def test_colours(suite: Suite) -> None:
@@ -106,7 +110,12 @@ def test_silent_without_a_database(suite: Suite) -> None:
 def test_the_number_of_tests_in_the_summary(suite: Suite) -> None:
     """`--querybudget-top` says how many, the ini option too, and 0 is none."""
     source = "".join(f"def test_{each}():\n    ask({each})\n" for each in range(1, 8))
-    for arguments, number in {(): 5, ("--querybudget-top=2",): 2, ("-o", "querybudget_top=7"): 7, ("--querybudget-top=0",): 0}.items():
+    for arguments, number in {
+        (): 5,
+        ("--querybudget-top=2",): 2,
+        ("-o", "querybudget_top=7"): 7,
+        ("--querybudget-top=0",): 0,
+    }.items():
         done = suite.run(source, *arguments)
         assert len(re.findall(r"^ +\d+ +[\d.]+ .s +test_it", done.text, re.MULTILINE)) == number
         assert ("tests that send most" in done.text) == bool(number)

@@ -33,8 +33,14 @@ MARKERS = {
     "argument": ("no_repeated_queries(3)", "no_repeated_queries got 3"),
     "prohibition": ("read_only(1)", "read_only got 1, but takes no arguments"),
     "no pattern": ("only_columns()", "only_columns got no pattern"),
-    "pattern without a dot": ('forbid_columns("secret")', """got 'secret', but a pattern is "table.column"; for every table "*.secret\""""),
-    "pattern of nothing": ('forbid_columns("customer.secrets")', "no column of the metadata matches it; near it are: customer.secret"),
+    "pattern without a dot": (
+        'forbid_columns("secret")',
+        """got 'secret', but a pattern is "table.column"; for every table "*.secret\"""",
+    ),
+    "pattern of nothing": (
+        'forbid_columns("customer.secrets")',
+        "no column of the metadata matches it; near it are: customer.secret",
+    ),
     "pattern that is none": ("only_columns(3)", "only_columns got 3, but takes patterns as strings"),
     "empty group": ("query_budget()", "query_budget got no rule, so that it could never fail; rules are: max_queries"),
     "positional group": ("query_budget(3)", "query_budget got 3, but takes rules as keywords"),
@@ -45,7 +51,10 @@ MARKERS = {
     "allow no name": ("allow_queries(3)", "allow_queries got 3; allow_queries takes rule names"),
     "allow keyword": ('allow_queries("max_rows", why="x")', "allow_queries got an unknown keyword 'why'"),
     "allow match": ('allow_queries("max_rows", match=3)', "allow_queries got match=3, but match takes text"),
-    "allow until": ('allow_queries("max_rows", until="31.1.2027")', 'until got \'31.1.2027\', but takes a date as "2027-01-31"'),
+    "allow until": (
+        'allow_queries("max_rows", until="31.1.2027")',
+        "until got '31.1.2027', but takes a date as \"2027-01-31\"",
+    ),
 }
 
 
@@ -62,12 +71,21 @@ def test_a_mistake_in_a_marker_stops_the_run(suite: Suite, name: str) -> None:
 
 
 INI = {
-    "typo": ("querybudget_max_querys = 3", "unknown ini option 'querybudget_max_querys'; did you mean 'querybudget_max_queries'?"),
-    "value": ("querybudget_max_queries = many", "ini option querybudget_max_queries: max_queries got 'many', but takes a whole number"),
+    "typo": (
+        "querybudget_max_querys = 3",
+        "unknown ini option 'querybudget_max_querys'; did you mean 'querybudget_max_queries'?",
+    ),
+    "value": (
+        "querybudget_max_queries = many",
+        "ini option querybudget_max_queries: max_queries got 'many', but takes a whole number",
+    ),
     "negative": ("querybudget_max_rows = -3", "ini option querybudget_max_rows: max_rows got -3"),
     "mode": ("querybudget_mode = loud", "querybudget_mode got 'loud', but takes one of report, strict, off"),
     "top": ("querybudget_top = few", "--querybudget-top got 'few', but takes a whole number from 0"),
-    "pattern": ("querybudget_forbid_columns = secret", "ini option querybudget_forbid_columns: forbid_columns got 'secret'"),
+    "pattern": (
+        "querybudget_forbid_columns = secret",
+        "ini option querybudget_forbid_columns: forbid_columns got 'secret'",
+    ),
 }
 
 
@@ -108,7 +126,10 @@ def test_a_mistake_with_workers_reads_the_same(suite: Suite, name: str) -> None:
 
 def test_a_budget_on_what_is_no_test_function(suite: Suite) -> None:
     """A doctest, or an item of a plugin's own, cannot be measured: that is said instead of ignored."""
-    suite.write("conftest.py", "import pytest\ndef pytest_collection_modifyitems(items):\n    for each in items:\n        each.add_marker(pytest.mark.max_queries(1))\n")
+    suite.write(
+        "conftest.py",
+        "import pytest\ndef pytest_collection_modifyitems(items):\n    for each in items:\n        each.add_marker(pytest.mark.max_queries(1))\n",
+    )
     suite.write("sums.py", '"""\n>>> 1 + 1\n2\n"""\n')
     done = suite.run("", "--doctest-modules", "sums.py")
     assert done.code == pytest.ExitCode.USAGE_ERROR

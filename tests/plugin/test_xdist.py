@@ -43,7 +43,9 @@ class TestTwo:
 def told(done: Outcome) -> Any:
     """What must be the same, whoever ran the tests: all but times."""
     report = re.sub(r'"(time|max_time|first|last|db_time|duration)": [\d.e-]+', "", str(done.report).replace("'", '"'))
-    summary = re.sub(r"[\d.,]+ (µs|ms|s|kB)", "TIME", done.text.partition("= query budget =")[2].partition("short test")[0])
+    summary = re.sub(
+        r"[\d.,]+ (µs|ms|s|kB)", "TIME", done.text.partition("= query budget =")[2].partition("short test")[0]
+    )
     lines = [each for each in summary.splitlines() if "test_it.py::" not in each or "TIME" not in each]
     return report, [" ".join(each.split()).strip("= ") for each in lines], done.code, done.counts
 
@@ -75,7 +77,7 @@ def test_a_lost_worker_is_named(suite: Suite) -> None:
     assert done.code == pytest.ExitCode.TESTS_FAILED
     lost = [each for each in done.report["problems"] if each["slug"] == "lost-worker"]
     assert [(each["nodeid"], each["text"]) for each in lost] == [
-        ("test_it.py::test_dies", "this test ran when its worker was lost, and was not measured"),
+        ("test_it.py::test_dies", "ran when its worker was lost, and was not measured"),
         (None, "worker gw0 was lost: what it had not handed over is missing"),
     ]
     assert "lost worker: 2" in done.text

@@ -1,0 +1,57 @@
+"""Rows that are fetched piece by piece arrive whole, and are counted, whatever the driver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import URL, column, create_engine, make_url, select, table
+from sqlalchemy.engine import Connection
+
+from pytest_querybudget import query_budget
+
+ROWS = [1, 2, 3]
+STATEMENT = select(column("id")).select_from(table("streamed")).order_by(column("id"))
+
+
+def one_by_one(connection: Connection) -> list[int]:
+    result = connection.execute(STATEMENT)
+    return [result.fetchone()[0] for _ in ROWS]
+
+
+def by_two(connection: Connection) -> list[int]:
+    result = connection.execute(STATEMENT)
+    return [row[0] for _ in range(2) for row in result.fetchmany(2)]
+
+
+WAYS: dict[str, Callable[[Connection], list[int]]] = {
+    "all": lambda connection: [*connection.scalars(STATEMENT)],
+    "one by one": one_by_one,
+    "by two": by_two,
+    "stream": lambda connection: [*connection.scalars(STATEMENT, execution_options={"stream_results": True})],
+    "yield_per": lambda connection: [*connection.scalars(STATEMENT, execution_options={"yield_per": 2})],
+}
+
+
+@pytest.fixture(params=["sqlite", "postgresql+psycopg", "postgresql+psycopg2", "mysql+pymysql"])
+def url(request: pytest.FixtureRequest) -> str | URL:
+    name = request.param
+    if name == "sqlite":
+        return "sqlite://"
+    fixture = "postgresql_url" if name.startswith("postgresql") else "mariadb_url"
+    return make_url(request.getfixturevalue(fixture)).set(drivername=name)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_arrive_whole_and_are_counted(url: str | URL, way: str) -> None:
+    """Three times the same three rows, alone and in a block inside a block: nothing is lost, nothing counted twice."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE streamed (id INTEGER)")
+        connection.exec_driver_sql("INSERT INTO streamed VALUES (1), (2), (3)")
+        with query_budget(max_queries=3, max_rows=3) as recording, query_budget(max_rows=3) as inner:
+            for _ in range(3):
+                assert WAYS[way](connection) == ROWS
+    engine.dispose()
+    assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 9, 3)]
+    assert [each.rows for each in inner.statements()] == [9]
