@@ -21,7 +21,34 @@ def own_code(function: Any) -> frozenset[CodeType]:
     while isinstance(function, functools.partial):
         function = function.func
     code = getattr(function, "__code__", None)
-    return frozenset() if code is None else frozenset(_nested(code))
+    if code is None:
+        return frozenset()
+    hidden = _hidden_test(getattr(function, "__func__", function), code)
+    return frozenset(_nested(code)) if hidden is None else own_code(hidden)
+
+
+def _hidden_test(function: Any, code: CodeType, deepest: int = 8) -> Any:
+    """Return the test function behind decorators that do not say so in `__wrapped__`.
+
+    It is in the closure, or among the names of a wrapper that was generated; it is named as a test is.
+    """
+    generated = code.co_filename.startswith("<")
+    if deepest == 0 or (code.co_name.startswith("test") and not generated):
+        return None
+    cells = [each.cell_contents for each in function.__closure__ or () if _is_filled(each)]
+    if generated:
+        cells += [function.__globals__.get(name) for name in code.co_names]
+    functions = [each for each in cells if inspect.isfunction(each) and each is not function]
+    tests = (each for each in functions if each.__name__.startswith("test"))
+    deeper = (_hidden_test(each, each.__code__, deepest - 1) for each in functions)
+    return next(tests, None) or next((each for each in deeper if each is not None), None)
+
+
+def _is_filled(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not cell
+    except ValueError:
+        return False
 
 
 def _nested(code: CodeType) -> Iterator[CodeType]:
