@@ -13,6 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import TestCase
@@ -91,7 +92,7 @@ class Run:
         self.is_worker = hasattr(config, "workerinput")
         # What the test that runs now has to tell beside its entry.
         self.problems: list[Problem] = []
-        self.text_of = failure.explain
+        self.text_of = partial(failure.explain, full=config.option.verbose > 1)
 
     def check_items(self, items: list[pytest.Item]) -> None:
         """Check every budget before the first test runs. Raises `pytest.UsageError`."""
