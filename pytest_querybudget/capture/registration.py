@@ -7,6 +7,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,9 @@ class Registration:
         self.pools = pools
         self.active = False
 
-    def _listeners(self) -> list[tuple[Any, str, Callable[..., Any], dict[str, Any]]]:
+    @cached_property
+    def listeners(self) -> list[tuple[Any, str, Callable[..., Any], dict[str, Any]]]:
+        """What listens to what. SQLAlchemy knows each function by a weak reference: it must stay the same object."""
         from sqlalchemy.engine import Engine
         from sqlalchemy.orm import Session
         from sqlalchemy.pool import Pool
@@ -54,7 +57,7 @@ class Registration:
         """Listen."""
         from sqlalchemy import event
 
-        for target, name, function, options in self._listeners():
+        for target, name, function, options in self.listeners:
             if not event.contains(target, name, function):
                 event.listen(target, name, function, **options)
         self.active = True
@@ -65,7 +68,7 @@ class Registration:
             return
         from sqlalchemy import event
 
-        for target, name, function, _ in self._listeners():
+        for target, name, function, _ in self.listeners:
             if event.contains(target, name, function):
                 event.remove(target, name, function)
         self.active = False
