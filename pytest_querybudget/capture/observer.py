@@ -26,7 +26,7 @@ from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, strate
 from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
-from pytest_querybudget.capture.stacks import COMPARED, Reading, Stack, StackReader, mark
+from pytest_querybudget.capture.stacks import COMPARED, Reading, Stack, StackReader, mark, resumed
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import (
     MOST_DIGESTS,
@@ -129,7 +129,7 @@ class Observer:
         if entry is None:
             entry = statements[key] = self._new_statement(journal, shape, reading.stack, context, cursor)
             entry.first = start
-            mark(reading.frames, id(entry))
+            self._mark(reading, entry)
         elif entry.repeater is not Repeater.APPLICATION:
             self._find_repeater(journal, entry, reading)
         if journal.inner:
@@ -141,7 +141,7 @@ class Observer:
     def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading) -> None:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
         stack: Any = entry.stack
-        index = mark(reading.frames, id(entry))
+        index = self._mark(reading, entry)
         if index < 0:
             if self._application_waits(journal):
                 entry.repeater = Repeater.APPLICATION
@@ -167,13 +167,25 @@ class Observer:
             if not stack.recursive:
                 entry.compared = min(index + 1, COMPARED)
 
+    def _mark(self, reading: Reading, entry: Statement) -> int:
+        """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""
+        index = mark(reading.frames, id(entry))
+        if sys.gettrace() is None:
+            return index
+        loops = self.reader.loops
+        for found in list(resumed(reading.frames, entry.resumed)):
+            frame = reading.frames[found]
+            if (index < 0 or found < index) and loops.contains(frame.f_code, frame.f_lasti):
+                return found
+        return index
+
     def _new_statement(self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any) -> Statement:
         entry = Statement(shape, stack, None)
         entry.window = journal.window
         entry.dialect = context.dialect.name
         description = cursor.description
         if description:
-            entry.columns = tuple([each[0] for each in description])
+            entry.columns = tuple([each[0] for each in description]) if isinstance(description, (list, tuple)) else ()
         entry.streams = streams(context)
         if description or entry.streams:
             # A server-side cursor describes its rows only when the first one has been fetched.
@@ -256,15 +268,15 @@ class Observer:
 
         Most statements are sent once, so the first is only put aside; plain values alone may be kept for that.
         """
-        named = _named(context, parameters)
+        named = _named(context, parameters, entry.shape)
         if entry.count == 1 and are_plain(named.values()):
-            entry.aside = named, statement
+            entry.aside = named, statement, id(context.dialect)
             return
         if entry.aside is not None:
-            first, text = entry.aside
+            first, text, database = entry.aside
             entry.aside = None
-            entry.samples.append(_sample(first, entry.shape, text, 0))
-        entry.samples.append(_sample(named, entry.shape, statement, entry.last_rows))
+            entry.samples.append(_sample(first, entry.shape, text, 0, database))
+        entry.samples.append(_sample(named, entry.shape, statement, entry.last_rows, id(context.dialect)))
 
     def _observe_load(self, journal: Journal, entry: Statement, scope: Scope, values: int, context: Any) -> None:
         """Note which result an ORM load's instances come from, and go to."""
@@ -283,7 +295,7 @@ class Observer:
         else:
             options = context.execution_options["_sa_orm_load_options"]
             state = options._lazy_loaded_from or options._refresh_state  # noqa: SLF001
-            origin, path = journal.runs.find(state.runid)
+            origin, path = journal.runs.find(None if state is None else state.runid)
             _note_caused(entry, origin, values)
             if meaning.load == "lazy":
                 path = meaning.path
@@ -303,7 +315,7 @@ class Observer:
         if entry.columns and orm.returns_entities(context.compiled):
             entry.origin = scope.origin = Origin(entry)
             journal.runs.add(self.next_run(), entry.origin, ())
-        if kind in ("ddl", "other") or context.executemany or cursor.rowcount > 1:
+        if kind in ("ddl", "other") or context.executemany or not _writes_one_row(entry, kind, cursor):
             return
         flush = self.sessions.flush(scope)
         entry.single += 1
@@ -316,7 +328,7 @@ class Observer:
 
 def is_default(context: Any, statement: str) -> bool:
     """Return whether this is not the context's own statement but one that fetches a default for it."""
-    return statement is not context.statement and _SELECTS(statement) is not None
+    return statement is not getattr(context, "statement", None) and _SELECTS(statement) is not None
 
 
 def _step_of(stack: Stack, frame: FrameType) -> int:
@@ -336,9 +348,31 @@ def _note_caused(entry: Statement, origin: Origin | None, values: int) -> None:
         entry.origins[origin] = Caused(values)
 
 
-def _named(context: Any, parameters: Any) -> Mapping[str, Any]:
+def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
+    """Return whether an execution wrote one row at most, as far as the driver tells.
+
+    The count of a statement that is sent once is not asked for: a suite may watch who does. The first send of an
+    UPDATE or DELETE is taken for one row until a later one shows that it writes many.
+    """
+    if kind == "insert":
+        facts = entry.shape.facts
+        return not facts.reads and ", ..." not in facts.sql
+    if entry.count == 1:
+        entry.unsure = True
+        return True
+    if cursor.rowcount <= 1:
+        return True
+    if entry.unsure:
+        entry.unsure = False
+        entry.single -= 1
+        entry.units -= 1
+    return False
+
+
+def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any]:
     """Return the parameters of one execution by name, or by position."""
-    if context.compiled is not None and context.compiled_parameters and not context.executemany:
+    compiled = None if shape.owner() is None else context.compiled
+    if compiled is not None and context.compiled_parameters and not context.executemany:
         named: Mapping[str, Any] = context.compiled_parameters[0]
         return named
     if isinstance(parameters, dict):
@@ -346,7 +380,7 @@ def _named(context: Any, parameters: Any) -> Mapping[str, Any]:
     return {str(index): each for index, each in enumerate(parameters)}
 
 
-def _sample(named: Mapping[str, Any], shape: ShapeEntry, statement: str, before: int) -> Sample:
+def _sample(named: Mapping[str, Any], shape: ShapeEntry, statement: str, before: int, database: int) -> Sample:
     """Note digests of the parameters by name, to see which of them vary."""
     together = grouped(named, shape.expanding) if shape.expanding else named
-    return Sample(digests(together), list_length(together), before, statement if shape.literal else None)
+    return Sample(digests(together), list_length(together), before, statement if shape.literal else None, database)

@@ -107,7 +107,8 @@ def count(strategy: CountingFetch | CountingBufferedFetch, result: Any, number: 
 
 def streams(context: Any) -> bool:
     """Return whether the rows of an execution are fetched piece by piece from the server."""
-    return bool(context._is_server_side or context.execution_options.get("stream_results", False))  # noqa: SLF001
+    asked = context.execution_options.get("stream_results", False) and not context.is_text
+    return bool(context._is_server_side or asked)  # noqa: SLF001
 
 
 def strategy_for(statement: Statement, context: Any, cursor: Any) -> Any:

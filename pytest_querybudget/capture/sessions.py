@@ -10,8 +10,6 @@ from weakref import WeakKeyDictionary, ref
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.recording.model import Origin
 
-_SCOPE = "_querybudget_scope"
-
 
 class Scope:
     """What one session, or one transaction of a plain connection, has in common: repeats are looked for inside it."""
@@ -37,6 +35,8 @@ class Sessions:
 
     def __init__(self, journals: Callable[[], tuple[Journal, ...]]) -> None:
         self.journals = journals
+        # Two captures may listen at once: a block without pytest inside of a test, or a run inside a run.
+        self.key = f"_querybudget_scope_{id(self)}"
         self.serial = 0
         self.flushes = 0
         self.flushing: dict[int, int] = {}
@@ -44,10 +44,10 @@ class Sessions:
 
     def scope(self, connection: Any) -> Scope:
         """Return the scope of a connection."""
-        known: Scope | None = connection.__dict__.get(_SCOPE)
+        known: Scope | None = connection.__dict__.get(self.key)
         if known is None:
             self.serial += 1
-            known = connection.__dict__[_SCOPE] = Scope(self.serial, of_session=False)
+            known = connection.__dict__[self.key] = Scope(self.serial, of_session=False)
             known.internal = not getattr(connection, "_allow_autobegin", True)
         return known
 
@@ -73,7 +73,7 @@ class Sessions:
 
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:
         """Tie a connection to the session that begins on it (`SessionEvents.after_begin`)."""
-        connection.__dict__[_SCOPE] = self._of(session)
+        connection.__dict__[self.key] = self._of(session)
 
     def on_commit(self, session: Any) -> None:
         """Note that what the session holds has been expired by a commit (`SessionEvents.after_commit`)."""
@@ -87,8 +87,13 @@ class Sessions:
         self._of(session).flush = 0
         self.flushing.pop(get_ident(), None)
 
-    def on_flush(self, session: Any, _context: Any, _instances: Any) -> None:
-        """Give the flush that begins a number (`SessionEvents.before_flush`)."""
+    def on_flush(self, session: Any = None, _context: Any = None, _instances: Any = None) -> None:
+        """Give the flush that begins a number (`SessionEvents.before_flush`).
+
+        A suite may call the listeners by hand, with nothing.
+        """
+        if session is None:
+            return
         self.flushes += 1
         self._of(session).flush = self.flushing[get_ident()] = self.flushes
 

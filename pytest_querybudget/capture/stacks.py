@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ except ImportError:  # pragma: no cover - SQLAlchemy 2.1 installs greenlet only 
 
 # How many of the innermost frames are compared when a statement meets a known stack again.
 COMPARED = 12
+_RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 # Frames further out than this are left out of a stack: a deep recursion needs no more to be told apart.
 DEEPEST = 64
 
@@ -138,6 +140,19 @@ def mark(frames: Sequence[FrameType], statement: int) -> int:
             break
         known.statements.add(statement)
     return found
+
+
+def resumed(frames: Sequence[FrameType], known: set[int]) -> Iterator[int]:
+    """Yield the indexes of coroutine and generator frames that may have been there before, and remember all of them.
+
+    A tracer, such as that of coverage, takes the mark off a frame that is resumed. Only the address of the frame is
+    left to tell it, which the next call may get as well: whoever asks must have another reason to believe it.
+    """
+    for index, frame in enumerate(frames):
+        if frame.f_code.co_flags & _RESUMABLE:
+            if id(frame) in known:
+                yield index
+            known.add(id(frame))
 
 
 class Reading(NamedTuple):

@@ -103,13 +103,15 @@ class Caused:
 class Sample:
     """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
 
-    `rows` is what the execution before it fetched; `text` the statement where it has literals instead of parameters.
+    `rows` is what the execution before it fetched; `text` the statement where it has literals instead of parameters;
+    `database` tells engines apart.
     """
 
     values: dict[str, int]
     listed: int
     rows: int = 0
     text: str | None = None
+    database: int = 0
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -136,13 +138,15 @@ class Statement:
     digests: set[int] = field(default_factory=set)
     samples: list[Sample] = field(default_factory=list)
     # Parameters and text of the first execution, until a second one makes a sample of them.
-    aside: tuple[Mapping[str, Any], str] | None = None
+    aside: tuple[Mapping[str, Any], str, int] | None = None
     # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
     units: int = 0
     last_flush: int = 0
     written: int = 0
     # Executions that wrote one row each.
     single: int = 0
+    # Whether the first of them was counted without having asked the driver.
+    unsure: bool = False
     # For loads on behalf of an instance: what each origin's parents caused.
     origins: dict[Origin | None, Caused] = field(default_factory=dict)
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
@@ -153,6 +157,8 @@ class Statement:
     # Who repeats it, and which step of the stack stands in the loop.
     repeater: Repeater | None = None
     loop: int = -1
+    # Addresses of the coroutine frames it was sent from, where a tracer runs.
+    resumed: set[int] = field(default_factory=set)
     # Once nothing more can be learned from its stack: how many steps tell that it is the same again.
     compared: int = 0
     dialect: str = ""

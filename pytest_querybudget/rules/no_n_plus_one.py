@@ -15,6 +15,7 @@ from pytest_querybudget.rules.cures import Lookup, Query, loader_cure, lookup_cu
 from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, loop_place
 from pytest_querybudget.rules.varying import Varying, varying
 
+_CATALOGS = ("sqlite_master", "sqlite_temp_master", "pg_catalog.", "pg_", "information_schema.")
 ON_BEHALF = ("lazy", "deferred", "subclass", "expired", "refresh")
 
 
@@ -159,10 +160,16 @@ def loop_of_lookups(statement: Statement, threshold: float) -> Varying | None:
         return None
     if statement.meaning is not None and not _is_unplaced(statement):
         return None
-    if statement.repeater in (None, Repeater.REQUEST) or statement.shape.facts.volatile:
+    facts = statement.shape.facts
+    if statement.repeater in (None, Repeater.REQUEST) or facts.volatile or _asks_the_catalog(facts.reads):
         return None
     found = varying(statement)
     return None if found.clean else found
+
+
+def _asks_the_catalog(tables: Sequence[str]) -> bool:
+    """Return whether a statement reads nothing but the database's own catalog, as reflection does."""
+    return bool(tables) and all(each.lower().startswith(_CATALOGS) for each in tables)
 
 
 def _is_unplaced(statement: Statement) -> bool:

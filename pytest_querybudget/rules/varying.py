@@ -30,7 +30,7 @@ def varying(statement: Statement) -> Varying:
     an equality is then in a range as well). A chunk is a part of a long list, a level holds what the level above it
     brought. Everything else that is looked up by different keys could have been looked up together.
     """
-    samples = [_with_literals(each, statement.shape) for each in statement.samples]
+    samples = [_with_literals(each, statement.shape) for each in _of_one_database(statement.samples)]
     names = _varying_names(samples)
     facts = statement.shape.facts
     roles: dict[str, list[str]] = {}
@@ -51,13 +51,20 @@ def varying(statement: Statement) -> Varying:
     return Varying(keys, lists, clean=True)
 
 
+def _of_one_database(samples: Sequence[Sample]) -> list[Sample]:
+    """Return the samples of the database that was asked most often: one query cannot answer from two."""
+    databases = [each.database for each in samples]
+    most = max(databases, key=databases.count, default=0)
+    return [each for each in samples if each.database == most]
+
+
 def _with_literals(sample: Sample, shape: Any) -> Sample:
     """Add the literals of a text to what is known of one execution."""
     if sample.text is None:
         return sample
     values = {f"literal {index}": hash(each) for index, each in enumerate(shape.literals(sample.text))}
     listed = sum(each.role == "in" for each in shape.describe(sample.text).binds)
-    return Sample({**sample.values, **values}, max(sample.listed, listed), sample.rows)
+    return Sample({**sample.values, **values}, max(sample.listed, listed), sample.rows, database=sample.database)
 
 
 def _varying_names(samples: Sequence[Sample]) -> set[str]:

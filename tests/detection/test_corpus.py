@@ -47,6 +47,8 @@ class Run:
             path.write_text(source)
         self.witness = Witness(pytester.path)
         arguments = ["-p", "no:cacheprovider", "-p", "no:randomly"]
+        if not watched:
+            arguments += ["-p", "no:querybudget"]
         if watched:
             arguments += ["--querybudget=strict", "--querybudget-report=json:report.json"]
             if not any(each.value == PLUGIN for each in entry_points(group="pytest11")):
