@@ -110,7 +110,7 @@ def merged(findings: Iterable[Finding]) -> list[Finding]:
     """Return each finding once: what every example of a property test does again is one finding, the largest."""
     known: dict[Any, Finding] = {}
     for each in findings:
-        key: Any = (each.identity, each.location, each.origin, each.declared_only, each.fix)
+        key: Any = (each.identity, each.chain, each.origin, each.declared_only, each.fix)
         if hasattr(each, "limit"):
             key = id(each)
         if key not in known or each.count > known[key].count:
