@@ -349,24 +349,11 @@ def _note_caused(entry: Statement, origin: Origin | None, values: int) -> None:
 
 
 def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
-    """Return whether an execution wrote one row at most, as far as the driver tells.
-
-    The count of a statement that is sent once is not asked for: a suite may watch who does. The first send of an
-    UPDATE or DELETE is taken for one row until a later one shows that it writes many.
-    """
+    """Return whether an execution wrote one row at most. The driver is asked only where the statement does not say."""
+    facts = entry.shape.facts
     if kind == "insert":
-        facts = entry.shape.facts
         return not facts.reads and ", ..." not in facts.sql
-    if entry.count == 1:
-        entry.unsure = True
-        return True
-    if cursor.rowcount <= 1:
-        return True
-    if entry.unsure:
-        entry.unsure = False
-        entry.single -= 1
-        entry.units -= 1
-    return False
+    return facts.unique or cursor.rowcount <= 1
 
 
 def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any]:

@@ -145,8 +145,6 @@ class Statement:
     written: int = 0
     # Executions that wrote one row each.
     single: int = 0
-    # Whether the first of them was counted without having asked the driver.
-    unsure: bool = False
     # For loads on behalf of an instance: what each origin's parents caused.
     origins: dict[Origin | None, Caused] = field(default_factory=dict)
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
