@@ -353,7 +353,7 @@ def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
     facts = entry.shape.facts
     if kind == "insert":
         return not facts.reads and ", ..." not in facts.sql
-    return facts.unique or cursor.rowcount <= 1
+    return bool(facts.unique or cursor.rowcount <= 1)
 
 
 def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any]:
