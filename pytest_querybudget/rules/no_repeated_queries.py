@@ -146,6 +146,9 @@ def _judge(first: Statement, again: Statement) -> Repeater | None:
     if _is_refresh(again) and not _is_refresh(first):
         # Whoever refreshes once wants to know it anew.
         return None
+    if Repeater.REQUEST in (first.repeater, again.repeater):
+        # Both were sent by several requests, and which of them belong together is not known.
+        return Repeater.REQUEST
     return _divergence(first.stack, again.stack)
 
 
