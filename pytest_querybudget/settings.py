@@ -71,8 +71,8 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     )
     add("--querybudget-top", type=int, metavar="N", help="how many tests the summary lists")
     add("--querybudget-explain", action="store_true", help="plan every statement, and judge the plans")
-    add("--querybudget-audit", action="store_true", help="watch which loaded columns and relationships are read")
-    add("--querybudget-prove", action="store_true", help="try each suggested cure, and print before and after")
+    add("--querybudget-audit", action="store_true", help="not available yet: watch which loaded columns and relationships are read")
+    add("--querybudget-prove", action="store_true", help="not available yet: try each suggested cure, and print before and after")
     add(
         "--querybudget-lock",
         nargs="?",
@@ -108,6 +108,9 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
     given = _given(config)
     _refuse_unknown(given, rules)
     option = config.getoption
+    for name in ("audit", "prove"):
+        if option(f"querybudget_{name}"):
+            raise ValueError(f"--querybudget-{name} is not available in this version")
     mode = option("querybudget") or config.getini("querybudget_mode") or "report"
     if mode not in MODES:
         raise ValueError(f"querybudget_mode got {mode!r}, but takes one of {', '.join(MODES)}")
