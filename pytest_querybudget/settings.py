@@ -71,8 +71,8 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     )
     add("--querybudget-top", type=int, metavar="N", help="how many tests the summary lists")
     add("--querybudget-explain", action="store_true", help="plan every statement, and judge the plans")
-    add("--querybudget-audit", action="store_true", help="not available yet: watch which loaded columns and relationships are read")
-    add("--querybudget-prove", action="store_true", help="not available yet: try each suggested cure, and print before and after")
+    add("--querybudget-audit", action="store_true", help="not available yet")
+    add("--querybudget-prove", action="store_true", help="not available yet")
     add(
         "--querybudget-lock",
         nargs="?",
