@@ -92,7 +92,7 @@ class Run:
         self.is_worker = hasattr(config, "workerinput")
         # What the test that runs now has to tell beside its entry.
         self.problems: list[Problem] = []
-        self.text_of = partial(failure.explain, full=config.option.verbose > 1)
+        self.text_of = partial(failure.explain, full=config.getoption("verbose", 0) > 1)
 
     def check_items(self, items: list[pytest.Item]) -> None:
         """Check every budget before the first test runs. Raises `pytest.UsageError`."""
@@ -439,7 +439,7 @@ class Run:
         self.problems.append(
             Problem(slug="fault", text=f"{type(error).__name__} inside the plugin{place}", nodeid=nodeid)
         )
-        if self.config.option.fulltrace:
+        if self.config.getoption("fulltrace", default=False):
             traceback.print_exception(error, file=sys.stderr)
 
     def fixture(self) -> BudgetFixture:
