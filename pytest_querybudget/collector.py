@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from pytest_querybudget.chances import Chance
 from pytest_querybudget.reports.document import Problem, Report, TestEntry, Tool, from_plain, total
 from pytest_querybudget.reports.format import ReportError
 from pytest_querybudget.reports.registry import names
@@ -19,19 +20,6 @@ if TYPE_CHECKING:
 
 # What makes a session fail although no test did.
 FATAL = frozenset({"fault", "growth", "lost-worker", "report", "lock"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Chance:
-    """An allowance that had its chance to silence something.
-
-    `of` is how it is written, `owner` the line or the node id where it stands, `ended` the end date if that is past.
-    """
-
-    of: str
-    owner: str
-    used: bool
-    ended: str | None = None
 
 
 class Collector:

@@ -23,6 +23,7 @@ from pytest_querybudget.rules.constant_queries import (
     Sender,
     grown,
     slope_option,
+    words_for,
 )
 from pytest_querybudget.rules.no_n_plus_one import NoNPlusOne
 from pytest_querybudget.rules.no_repeated_queries import NoRepeatedQueries
@@ -385,12 +386,6 @@ def _explained(recording: Recording) -> Mapping[Sender, Finding]:
 
 def _relationship(statement: Statement) -> str | None:
     return statement.meaning.relationship if statement.meaning else None
-
-
-def words_for(kind: str, tables: Iterable[str], relationship: str | None) -> str:
-    """Say what a statement is: `SELECT on customer, a load of Order.customer`."""
-    load = f", a load of {relationship}" if relationship else ""
-    return f"{kind.upper()} on {', '.join(tables) or 'no table'}{load}"
 
 
 def _cure(kind: str) -> str | None:

@@ -22,11 +22,12 @@ import pytest
 
 from pytest_querybudget.adoption import Adoption
 from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permission
+from pytest_querybudget.chances import comment_chances, marker_chances, wrong_comments
 from pytest_querybudget.checks import Checks
-from pytest_querybudget.collector import Chance, Collector
+from pytest_querybudget.collector import Collector
 from pytest_querybudget.entries import budget_entries, finding_entry, phase_entries, route_entries, statement_entries
 from pytest_querybudget.errors import QueryBudgetExceeded
-from pytest_querybudget.findings.allowances import Allowed, Comment, SourceComments
+from pytest_querybudget.findings.allowances import Allowed, SourceComments
 from pytest_querybudget.fixture import BudgetFixture
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.lock.check import LockVerdict
@@ -307,15 +308,8 @@ class Run:
             "sized": self._sized(current),
             # A test that did not come to its end says nothing about what it might have silenced.
             "allowances": [
-                to_plain(
-                    Chance(
-                        of=each.words,
-                        owner=each.owner,
-                        ended=_ended(each.until, self.judge.today),
-                        used=each in current.used,
-                    )
-                )
-                for each in current.budget.permissions
+                to_plain(each)
+                for each in marker_chances(current.budget.permissions, current.used, self.judge.today)
                 if current.completed
             ],
         }
@@ -349,10 +343,11 @@ class Run:
 
     def finish(self, session: pytest.Session) -> None:
         """Hand a worker's left-overs to the controller; write the reports in the process that the user started."""
-        problems = [*self.problems, *self.instruments.problems(), *self._wrong_comments()]
+        today, rules = self.judge.today, self.budgets.rules
+        problems = [*self.problems, *self.instruments.problems(), *wrong_comments(self.comments, rules)]
         left = {
             "problems": [to_plain(each) for each in problems],
-            "allowances": [to_plain(each) for each in self._comment_chances()],
+            "allowances": [to_plain(each) for each in comment_chances(self.comments, rules, today)],
             "partial": self.adoption.coverage.partial,
         }
         if self.is_worker:
@@ -368,28 +363,6 @@ class Run:
         self.collector.wrote += self.adoption.lines
         if self.collector.finish() and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-
-    def _comment_chances(self) -> list[Chance]:
-        return [
-            Chance(
-                of=f"allow[{', '.join(each.rules)}]",
-                owner=f"{each.path}:{each.line}",
-                ended=_ended(each.until, self.judge.today),
-                used=each in self.comments.used,
-            )
-            for each in self.comments.noted()
-            if not each.mistake and not self._unknown_rules(each)
-        ]
-
-    def _unknown_rules(self, comment: Comment) -> list[str]:
-        return [each for each in comment.rules if each != "*" and each not in self.budgets.rules]
-
-    def _wrong_comments(self) -> list[Problem]:
-        texts = []
-        for each in self.comments.noted():
-            texts += [f"{each.path}:{each.line} allow[{rule}] names no rule" for rule in self._unknown_rules(each)]
-            texts += [f"{each.path}:{each.line} {each.mistake}"] if each.mistake else []
-        return [Problem(slug="stale-allowance", text=text) for text in texts]
 
     def note_collected(self, nodeids: Iterable[str]) -> None:
         """Remember which tests there are."""
@@ -477,7 +450,3 @@ def _judged_after(phase: str, item: pytest.Item) -> tuple[str, ...]:
     if phase == "call":
         return ("setup", "call") if in_call else ("call",)
     return ("teardown", "all")
-
-
-def _ended(until: dt.date | None, today: dt.date) -> str | None:
-    return until.isoformat() if until is not None and until < today else None

@@ -12,11 +12,18 @@ from typing import Any
 
 from pytest_querybudget.budgets import Budget, BudgetError, Permission, parse_date
 from pytest_querybudget.entries import finding_entry
-from pytest_querybudget.growth import words_for
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.reports.document import FindingEntry, Location, Problem, StatementEntry, TestEntry
 from pytest_querybudget.reports.growth import Compared, explain_growth
-from pytest_querybudget.rules.constant_queries import FEWEST_SIZES, ConstantQueries, Grown, Growth, Sender, grown
+from pytest_querybudget.rules.constant_queries import (
+    FEWEST_SIZES,
+    ConstantQueries,
+    Grown,
+    Growth,
+    Sender,
+    grown,
+    words_for,
+)
 from pytest_querybudget.verdicts import Verdict
 
 RULE = ConstantQueries.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,12 @@ class Growth(Finding):
     def fix(self) -> str | None:
         """The change that makes the number constant."""
         return self.cure
+
+
+def words_for(kind: str, tables: Iterable[str], relationship: str | None) -> str:
+    """Say what a statement is: `SELECT on customer, a load of Order.customer`."""
+    load = f", a load of {relationship}" if relationship else ""
+    return f"{kind.upper()} on {', '.join(tables) or 'no table'}{load}"
 
 
 def at_sizes(counts: Sequence[int], sizes: Sequence[int]) -> str:
