@@ -32,6 +32,7 @@ class Checks:
 
     def _check(self, items: list[pytest.Item]) -> None:
         names = self.budgets.marker_names
+        needed = {each.rule for each in self.budgets.defaults.values()}
         patterns: dict[str, Budget] = {}
         self._refuse_typos(items)
         for item in items:
@@ -42,9 +43,11 @@ class Checks:
                 self._refuse_unmeasurable(item, budget)
             except BudgetError as error:
                 raise BudgetError(f"{item.nodeid}: {error}") from None
+            needed.update(each.rule for each in budget.declarations.values())
             if any(each.rule.names_columns for each in budget.declarations.values()):
                 patterns[item.nodeid] = budget
         self.instruments.check_patterns(patterns)
+        self.instruments.need(needed)
 
     def _refuse_typos(self, items: list[pytest.Item]) -> None:
         """Refuse a marker that is all but the name of a rule: it would never fail."""

@@ -16,6 +16,7 @@ WIDTH = 78
 MOST_STATEMENTS = 8
 MOST_FINDINGS = 6
 MOST_CALLERS = 3
+MOST_EVIDENCE = 8
 
 
 def explain(recording: Recording, budget: Any, verdicts: Sequence[Any], *, full: bool = False) -> str:  # noqa: ARG001
@@ -64,6 +65,10 @@ def finding_lines(  # noqa: C901 - one branch a line
     if not said:
         yield from _wrapped(f"{finding.rule}: ", finding.message, indent)
     inner = indent + "  "
+    for line in finding.evidence[:MOST_EVIDENCE]:
+        yield from _wrapped("", line, inner)
+    if len(finding.evidence) > MOST_EVIDENCE:
+        yield f"{inner}... and {len(finding.evidence) - MOST_EVIDENCE} more"
     if hasattr(finding, "limit"):
         if finding.fix:
             yield from _wrapped("fix    ", finding.fix, inner)
