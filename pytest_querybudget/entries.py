@@ -127,6 +127,7 @@ def transactions_entry(recording: Recording) -> TransactionsEntry | None:
         count=found.count,
         queries=most.queries if most else 0,
         seconds=longest.seconds if longest else 0.0,
+        silent=longest.silent if longest else 0.0,
         silence=longest.silence if longest else 0.0,
     )
 

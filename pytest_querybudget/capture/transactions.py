@@ -78,8 +78,8 @@ class Transactions:
                 current = {each.number for each in self.journals()}
                 known.units = {number: each for number, each in known.units.items() if number in current}
                 known.units[journal.number] = unit
-        elif start - unit.ended > unit.silence:
-            unit.silence, unit.before, unit.after = start - unit.ended, unit.last.stack, entry.stack
+        elif unit.wait_until(start):
+            unit.after = entry.stack
         unit.queries += counted
         unit.ended, unit.last = finished, entry
         _compare(journal, unit)
@@ -148,8 +148,8 @@ class Transactions:
                 continue
             del known.units[journal.number]
             if journal.window.phase == "call":
-                if now - unit.ended > unit.silence:
-                    unit.silence, unit.before, unit.after = now - unit.ended, unit.last.stack, self._stack(journal)
+                if unit.wait_until(now):
+                    unit.after = self._stack(journal)
                 unit.ended = now
                 _compare(journal, unit)
 

@@ -60,8 +60,9 @@ class Connections:
 class Transaction:
     """One transaction of the application, from its first statement in the call to its end.
 
-    Times are seconds, `started` and `ended` on the clock of statements. In the longest `silence` nothing was sent:
-    `before` is the stack of the statement before it, `after` that of the next one, or of the transaction's end.
+    Times are seconds, `started` and `ended` on the clock of statements. Nothing was sent for `silent` of them in all,
+    and for `silence` at a stretch: `before` is the stack of the statement before that, `after` the stack of the next
+    one, or of the transaction's end.
     `first` and `last` are statements of the recording.
     """
 
@@ -70,6 +71,7 @@ class Transaction:
     ended: float
     last: Any
     queries: int = 0
+    silent: float = 0.0
     silence: float = 0.0
     before: Any = None
     after: Any = None
@@ -78,6 +80,15 @@ class Transaction:
     def seconds(self) -> float:
         """How long it was open."""
         return self.ended - self.started
+
+    def wait_until(self, now: float) -> bool:
+        """Add up a silence since the last statement; return whether it is the longest."""
+        silence = now - self.ended
+        self.silent += max(silence, 0.0)
+        if silence <= self.silence:
+            return False
+        self.silence, self.before = silence, self.last.stack
+        return True
 
 
 @dataclass(slots=True, eq=False)

@@ -131,11 +131,15 @@ class BudgetEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TransactionsEntry:
-    """The transactions of a call: how many, and of the longest the statements, the seconds, and those of silence."""
+    """The transactions of a call: how many, and of the longest the statements and the seconds.
+
+    `silent` are those seconds in which nothing was sent, `silence` the most of them at a stretch.
+    """
 
     count: int = 0
     queries: int = 0
     seconds: float = 0.0
+    silent: float = 0.0
     silence: float = 0.0
 
 

@@ -24,11 +24,15 @@ from pytest_querybudget.rules.max_connections import unwatched
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LongTransaction(Exceeded):
-    """A transaction with more statements, or of more seconds, than allowed. `silence` and `seconds` are seconds."""
+    """A transaction with more statements, or of more seconds, than allowed.
+
+    `silent` are the seconds in which nothing was sent, `silence` the most of them at a stretch, `gap` where that was.
+    """
 
     rule = "max_transaction"
     queries: int
     seconds: float
+    silent: float = 0.0
     silence: float = 0.0
     gap: str = ""
 
@@ -38,13 +42,15 @@ class LongTransaction(Exceeded):
         noun = "query" if self.queries == 1 else "queries"
         lines = [f"it had {self.queries} {noun}, and was open for {self.seconds:.3g} s"]
         if self.silence:
-            lines.append(f"nothing was sent for {self.silence:.3g} s {self.gap}")
+            lines.append(
+                f"nothing was sent for {self.silent:.3g} s of it, at most for {self.silence:.3g} s, {self.gap}"
+            )
         return tuple(lines)
 
     @property
     def fix(self) -> str | None:
         """Move the silence out, or part the work."""
-        if self.silence * 2 > self.seconds:
+        if self.silent * 2 > self.seconds:
             return f"Do what happens {self.gap} before the transaction or after it."
         return "Commit where a piece of work is done, or send fewer statements."
 
@@ -162,6 +168,7 @@ class MaxTransaction(Rule):
                 unit=f"{noun[name]} in one transaction",
                 queries=transaction.queries,
                 seconds=transaction.seconds,
+                silent=transaction.silent,
                 silence=transaction.silence,
                 gap=_gap(transaction),
             )

@@ -398,3 +398,4 @@ def test_the_silence_is_named(suite: Suite) -> None:
     )
     assert "it had 2 queries, and was open for 0.2" in outcome.text
     assert "nothing was sent for 0.2" in outcome.text
+    assert "between app.py:14 and :16 in send" in " ".join(outcome.text.split())
