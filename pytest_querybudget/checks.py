@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import re
 
 import pytest
 
 from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.rules.constant_queries import ConstantQueries
+
+# What pytest says of a marker that nobody has declared, where only declared ones are allowed.
+_UNDECLARED = re.compile(r"'(\w+)' not found in `markers` configuration option")
 
 
 class Checks:
@@ -18,6 +22,8 @@ class Checks:
         self.config = config
         self.budgets = budgets
         self.instruments = instruments
+        # What is wrong with files that could not be collected.
+        self.mistakes: list[str] = []
 
     def check_items(self, items: list[pytest.Item]) -> None:
         """Read every marker once, so that a mistake stops the run before it begins. Raises `pytest.UsageError`."""
@@ -30,10 +36,22 @@ class Checks:
             self.config.workeroutput["querybudget_usage"] = str(error)  # type: ignore[attr-defined]
             items[:] = []
 
+    def look_into(self, report: pytest.CollectReport) -> None:
+        """Say which marker was meant where pytest has refused one that is all but the name of a rule."""
+        refused = _UNDECLARED.search(str(report.longrepr)) if report.failed else None
+        if refused and (near := self._near(refused[1])):
+            self.mistakes.append(f"{report.nodeid}: unknown marker {refused[1]!r}; did you mean {near!r}?")
+
+    def _near(self, name: str) -> str | None:
+        """Return the marker that a name was meant to be, if there is one."""
+        near = difflib.get_close_matches(name, self.budgets.marker_names, n=1, cutoff=0.85)
+        return near[0] if near else None
+
     def _check(self, items: list[pytest.Item]) -> None:
         names = self.budgets.marker_names
-        needed = {each.rule for each in self.budgets.defaults.values()}
         patterns: dict[str, Budget] = {}
+        if self.mistakes:
+            raise BudgetError(self.mistakes[0])
         self._refuse_typos(items)
         for item in items:
             if not any(mark.name in names for mark in item.iter_markers()):
@@ -43,11 +61,9 @@ class Checks:
                 self._refuse_unmeasurable(item, budget)
             except BudgetError as error:
                 raise BudgetError(f"{item.nodeid}: {error}") from None
-            needed.update(each.rule for each in budget.declarations.values())
             if any(each.rule.names_columns for each in budget.declarations.values()):
                 patterns[item.nodeid] = budget
         self.instruments.check_patterns(patterns)
-        self.instruments.need(needed)
 
     def _refuse_typos(self, items: list[pytest.Item]) -> None:
         """Refuse a marker that is all but the name of a rule: it would never fail."""
@@ -58,9 +74,8 @@ class Checks:
                 if mark.name in known or mark.name in seen:
                     continue
                 seen.add(mark.name)
-                near = difflib.get_close_matches(mark.name, self.budgets.marker_names, n=1, cutoff=0.85)
-                if near:
-                    raise BudgetError(f"{item.nodeid}: unknown marker {mark.name!r}; did you mean {near[0]!r}?")
+                if near := self._near(mark.name):
+                    raise BudgetError(f"{item.nodeid}: unknown marker {mark.name!r}; did you mean {near!r}?")
 
     def _refuse_unmeasurable(self, item: pytest.Item, budget: Budget) -> None:
         declared = [name for name, each in budget.declarations.items() if each.on_test]

@@ -50,9 +50,9 @@ class BudgetFixture:
         capture = run.instruments.need_capture()
         surroundings = Surroundings(
             open=lambda: capture,
-            watch=run.instruments.need,
             why_blind=run.instruments.why_blind,
             note=run.note_block,
             planner=run.instruments.need_planner,
         )
-        return Block(Budget(declarations=budget.declarations, permissions=outer), run.judge, run.text_of, surroundings)
+        held = Budget(declarations=budget.declarations, permissions=outer)
+        return Block(held, run.judge, run.block_text_of, surroundings)

@@ -33,13 +33,18 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def query_budget(request: pytest.FixtureRequest) -> Any:
-    """Hold a block of a test to a budget, or look at what the test has sent: see `fixture.BudgetFixture`."""
+    """Hold a block to a budget: what is inside `with query_budget(max_queries=2):` may send no more.
+    `query_budget.recording` is what the test has sent so far, and `query_budget.app(app)` an ASGI or WSGI application
+    that is measured request by request.
+    """  # noqa: D205, D402 - `pytest --fixtures` shows the first paragraph
     return budget_fixture(request.config)
 
 
 @pytest.fixture
 def query_growth(request: pytest.FixtureRequest) -> Iterator[Any]:
-    """Hold a function to as many queries for many rows as for a few: see `growth.QueryGrowth`."""
+    """Hold a function to as many queries for many rows as for a few:
+    `query_growth(list_orders, seed=add_orders, sizes=(2, 8))`, where `add_orders(n)` adds n rows.
+    """  # noqa: D205 - `pytest --fixtures` shows the first paragraph
     yield from growth_fixture(request.config)
 
 
@@ -84,11 +89,9 @@ class Hooks:
         yield from self.run.around_teardown(item)
 
     @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
         """Hang the entry of a finished test on its report."""
-        report = yield
-        self.run.hand_over(item, report)
-        return report
+        return (yield from self.run.around_report(item, call.excinfo and call.excinfo.value))
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which tests there are."""
@@ -124,19 +127,3 @@ class Hooks:
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Collect what a worker of pytest-xdist had left."""
         self.run.collect_worker(node, error)
-
-
-class FixtureHooks:
-    """The hooks of fixtures, for rules that tell what a fixture takes from what a test does."""
-
-    def __init__(self, run: Run) -> None:
-        self.run = run
-
-    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, Any, None]:
-        """Note whose the connections are that are taken meanwhile."""
-        yield from self.run.around_fixture(fixturedef)
-
-    def pytest_fixture_post_finalizer(self, fixturedef: Any) -> None:
-        """Let go of a fixture."""
-        self.run.forget_fixture(fixturedef)

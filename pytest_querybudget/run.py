@@ -25,19 +25,12 @@ from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permis
 from pytest_querybudget.chances import comment_chances, marker_chances, wrong_comments
 from pytest_querybudget.checks import Checks
 from pytest_querybudget.collector import Collector
-from pytest_querybudget.entries import (
-    budget_entries,
-    finding_entry,
-    phase_entries,
-    route_entries,
-    statement_entries,
-    transactions_entry,
-)
-from pytest_querybudget.errors import QueryBudgetExceeded
+from pytest_querybudget.entries import budget_entries, finding_entry, phase_entries, route_entries, statement_entries
 from pytest_querybudget.findings.allowances import Allowed, SourceComments
 from pytest_querybudget.fixture import BudgetFixture
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.lock.check import LockVerdict
+from pytest_querybudget.outcomes import BudgetFailure, hide_own_frames, point_to_test
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports import failure
 from pytest_querybudget.reports.document import Problem, TestEntry, from_plain, to_plain
@@ -47,19 +40,6 @@ from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
 from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 from pytest_querybudget.windows import divided, own_code
-
-
-class BudgetFailure(QueryBudgetExceeded, pytest.fail.Exception):  # type: ignore[misc, name-defined]
-    """What fails a test whose markers were exceeded: shown as its text, without a traceback."""
-
-    # pytest shows the module and the name of what fails a test, as it does for its own `Failed`.
-    __module__ = "builtins"
-    __qualname__ = "QueryBudgetExceeded"
-
-    def __init__(self, text: str, findings: tuple[object, ...] = ()) -> None:
-        pytest.fail.Exception.__init__(self, text, pytrace=False)
-        self.args = (text,)
-        self.findings = findings
 
 
 @dataclass(slots=True)
@@ -100,15 +80,13 @@ class Run:
         self.is_worker = hasattr(config, "workerinput")
         # What the test that runs now has to tell beside its entry.
         self.problems: list[Problem] = []
-        self.text_of = partial(failure.explain, full=config.getoption("verbose", 0) > 1)
+        full = config.getoption("verbose", 0) > 1
+        self.text_of = partial(failure.explain, page=failure.Page(full=full))
+        self.block_text_of = partial(failure.explain, page=failure.Page(width=failure.BLOCK_WIDTH, full=full))
 
     def check_items(self, items: list[pytest.Item]) -> None:
         """Check every budget before the first test runs. Raises `pytest.UsageError`."""
         self.checks.check_items(items)
-        if self.instruments.pools:
-            from pytest_querybudget.plugin import FixtureHooks
-
-            self.config.pluginmanager.register(FixtureHooks(self), "querybudget-fixtures")
 
     # While a test runs
 
@@ -199,22 +177,9 @@ class Run:
         """Record what fixtures send while they are torn down, and finish the recording."""
         self._safely(self.instruments.begin_teardown)
         outcome = yield
-        if self.current is not None and self.current.completed and outcome.excinfo is None:
-            # A test that failed is held by its traceback, and what it has taken with it.
-            self._safely(self.instruments.note_leaks)
         verdicts = self._end_phase("teardown")
         self._safely(self.instruments.end)
         _then(outcome, lambda: self._fail_on(verdicts))
-
-    def around_fixture(self, fixture: Any) -> Generator[None, Any, None]:
-        """Tell what a fixture takes from what the test does."""
-        self._safely(lambda: self.instruments.begin_fixture(fixture))
-        yield
-        self._safely(lambda: self.instruments.end_fixture(fixture))
-
-    def forget_fixture(self, fixture: Any) -> None:
-        """Let go of a fixture that has been torn down."""
-        self.instruments.forget_fixture(fixture)
 
     def _open(self, phase: str, label: str | None = None) -> None:
         self._safely(lambda: self.instruments.open(phase, label))
@@ -268,7 +233,8 @@ class Run:
         failed = [each for each in verdicts if each.failed]
         if failed:
             current.failed = True
-            text = self.text_of(current.recording, current.budget, verdicts)
+            known = [each for each in current.verdicts if not each.failed and each not in verdicts]
+            text = self.text_of(current.recording, current.budget, [*verdicts, *known])
             raise BudgetFailure(text, tuple(each.finding for each in failed))
 
     def _refuse_unmeasured(self) -> None:
@@ -295,6 +261,16 @@ class Run:
             self.current.used |= used
 
     # What is handed over
+
+    def around_report(self, item: pytest.Item, error: BaseException | None) -> Generator[None, Any, Any]:
+        """Show a broken budget as what it is, and hang the entry of a finished test on its report."""
+        if error is not None:
+            hide_own_frames(error)
+        report = yield
+        if error is not None:
+            self._safely(lambda: point_to_test(report, error, item))
+        self.hand_over(item, report)
+        return report
 
     def hand_over(self, item: pytest.Item, report: Any) -> None:
         """Hang the entry of a finished test on the report of its teardown."""
@@ -356,8 +332,6 @@ class Run:
             statements=statement_entries(recording),
             findings=tuple(finding_entry(each) for each in current.verdicts),
             routes=route_entries(recording),
-            connections=recording.connections.peak,
-            transactions=transactions_entry(recording),
         )
 
     def note_report(self, report: Any) -> None:
@@ -400,6 +374,7 @@ class Run:
             self.adoption.coverage.skipped.add(report.nodeid)
         elif report.failed:
             self.adoption.coverage.partial = True
+            self.checks.look_into(report)
 
     def note_deselected(self) -> None:
         """Remember that some tests were left out."""
@@ -418,11 +393,11 @@ class Run:
     def print_summary(self, terminal: Any) -> None:
         """Print the summary."""
         for each in self.collector.growth_texts:
-            terminal.section("query growth", "=", red=True)
+            terminal.write_sep("=", "query growth", red=True)
             terminal.write_line(each)
         lines = list(self.collector.summary(terminal._tw.fullwidth, self.config.option.verbose))  # noqa: SLF001
         if lines:
-            terminal.section("query budget", "=")
+            terminal.write_sep("=", "query budget")
         for text, markup in lines:
             terminal.write_line(text, **markup)
         if self.collector.report is not None:

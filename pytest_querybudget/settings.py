@@ -96,7 +96,7 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     for name, kind, default, text in INI:
         parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]
     for rule in rules:
-        parser.addini(PREFIX + rule, f"default budget of every test for the rule {rule}", default="")
+        parser.addini(PREFIX + rule, f"default of every test, as the marker {rule} takes it", default="")
 
 
 def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:

@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 
 from pytest_querybudget.compare import Change, Comparison, FindingChange
-from pytest_querybudget.reports.text import duration, one_line, plural, printable
+from pytest_querybudget.findings.words import duration
+from pytest_querybudget.reports.text import one_line, plural, printable
 
 
 def as_table(comparison: Comparison, *, top: int | None = 10, width: int = 80) -> Iterator[str]:

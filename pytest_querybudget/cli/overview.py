@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from pytest_querybudget.findings.words import duration
 from pytest_querybudget.reports import digest
 from pytest_querybudget.reports.document import Report
-from pytest_querybudget.reports.text import duration, one_line, plural
+from pytest_querybudget.reports.text import one_line, plural
 
 _MOST = 10
 

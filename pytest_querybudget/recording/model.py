@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from pytest_querybudget.recording.connections import Connections, Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
 
@@ -211,8 +210,6 @@ class Recording:
     problems: list[str] = field(default_factory=list)
     checkouts: dict[str, int] = field(default_factory=dict)
     connects: dict[str, int] = field(default_factory=dict)
-    connections: Connections = field(default_factory=Connections)
-    transactions: Transactions = field(default_factory=Transactions)
 
     def __repr__(self) -> str:
         """Say how much it holds, and nothing of it."""

@@ -3,89 +3,129 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.findings.words import duration
 from pytest_querybudget.recording.model import Recording, Statement
 from pytest_querybudget.recording.places import Place
-from pytest_querybudget.reports.text import duration, plural, pretty, printable
+from pytest_querybudget.reports.text import abridged, plural, pretty, printable
 
 WIDTH = 78
+# A block's text stands in a traceback, behind an `E` and the indentation of the code.
+BLOCK_WIDTH = 70
 # How many shapes and findings a text shows; the rest is in the reports.
 MOST_STATEMENTS = 8
 MOST_FINDINGS = 6
 MOST_CALLERS = 3
-MOST_EVIDENCE = 8
 
 
-def explain(recording: Recording, budget: Any, verdicts: Sequence[Any], *, full: bool = False) -> str:  # noqa: ARG001
-    """Return the whole text, at most 80 columns wide where words allow it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """How a text is laid out: at most `width` columns, where words allow it.
 
-    `full` (that is `-vv`) lays each statement out over several lines instead of cutting it.
+    `full` (that is `-vv`) lays each statement out over several lines instead of abridging it.
     """
+
+    width: int = WIDTH
+    full: bool = False
+
+    def wrapped(self, label: str, text: str, indent: str = "") -> Iterator[str]:
+        """Yield a text behind a label, over as many lines as it takes."""
+        yield from textwrap.wrap(
+            printable(text),
+            self.width,
+            initial_indent=indent + label,
+            subsequent_indent=indent + " " * (len(label) if len(label) < 10 else 4),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+    def sql(self, label: str, sql: str) -> Iterator[str]:
+        """Yield a statement behind a label: one line, or all of it."""
+        if not self.full:
+            yield label + abridged(sql, self.width - len(label))
+            return
+        for index, line in enumerate(pretty(sql).splitlines()):
+            yield (" " * len(label) if index else label) + line
+
+
+def explain(recording: Recording, budget: Any, verdicts: Sequence[Any], page: Page | None = None) -> str:  # noqa: ARG001
+    """Return the whole text; its first line is all that short listings show."""
+    page = page or Page()
     failed = [each.finding for each in verdicts if each.failed]
     others = [each.finding for each in verdicts if not each.failed and each.allowed is None]
-    lines: list[str] = [*_headline(failed), ""]
+    lines: list[str] = [*_headline(failed, page), ""]
     for each in failed[:MOST_FINDINGS]:
-        told = list(finding_lines(each, said=len(failed) == 1, full=full))
+        told = list(finding_lines(each, said=len(failed) == 1, page=page))
         lines += [*told, ""] if told else []
     lines += _more(len(failed), MOST_FINDINGS, "finding")
-    ceilings = [each for each in failed if hasattr(each, "limit")]
-    if ceilings:
-        lines += [*statement_lines(recording, ceilings, full=full), ""]
-        if others:
-            lines.append("What explains it:")
-            for each in others[:MOST_FINDINGS]:
-                lines += [*finding_lines(each, indent="  ", full=full), ""]
+    sums = [each for each in failed if hasattr(each, "limit") and not each.of_one]
+    if sums:
+        statements = _counted(recording, sums)
+        lines += [*statement_lines(statements, by_time=all(each.is_time for each in sums), page=page), ""]
+        lines += _explanation(others, statements, page)
     while lines and not lines[-1]:
         lines.pop()
     return "\n".join(lines)
 
 
-def _headline(failed: Sequence[Finding]) -> Iterator[str]:
-    """Yield the first line, all that short listings show: expected and got, or the names of the rules."""
+def _headline(failed: Sequence[Finding], page: Page) -> Iterator[str]:
+    """Yield the first line: expected and got, or the names of the rules."""
+    rules = list(dict.fromkeys(each.rule for each in failed))
     if len(failed) == 1:
-        yield from _wrapped("", f"query budget exceeded: {failed[0].rule}: {failed[0].message}", "")
+        yield from page.wrapped("", f"{failed[0].rule}: {failed[0].message}")
+    elif len(rules) == 1:
+        yield from page.wrapped("", f"{rules[0]}: {failed[0].message} (and {len(failed) - 1:,} more)")
     else:
-        yield f"query budget exceeded: {', '.join(dict.fromkeys(each.rule for each in failed))}"
+        yield from page.wrapped("", f"{len(rules)} budgets exceeded: {', '.join(rules)}")
 
 
 def _more(number: int, shown: int, noun: str) -> list[str]:
     return [f"... and {plural(number - shown, f'more {noun}')}", ""] if number > shown else []
 
 
-def finding_lines(  # noqa: C901 - one branch a line
-    finding: Finding, indent: str = "", *, said: bool = False, full: bool = False
-) -> Iterator[str]:
+def _explanation(others: Sequence[Finding], statements: Sequence[Statement], page: Page) -> list[str]:
+    """Return the findings that are about what was counted, those that cost most first."""
+    sent = {each.shape.facts.sql for each in statements}
+    told = sorted((each for each in others if each.sql in sent), key=lambda each: -each.count)
+    lines = ["What explains it:"] if told else []
+    for each in told[:MOST_FINDINGS]:
+        lines += [*finding_lines(each, indent="  ", page=page), ""]
+    return lines + [f"  {each}" for each in _more(len(told), MOST_FINDINGS, "finding") if each]
+
+
+def finding_lines(finding: Finding, indent: str = "", *, said: bool = False, page: Page | None = None) -> Iterator[str]:
     """Yield one finding: the message, the access, the query that brought the rows in, the cure, the statement.
 
     `said` leaves out the message, where it has been said already.
     """
+    page = page or Page()
     if not said:
-        yield from _wrapped(f"{finding.rule}: ", finding.message, indent)
+        yield from page.wrapped(f"{finding.rule}: ", finding.message, indent)
     inner = indent + "  "
-    for line in finding.evidence[:MOST_EVIDENCE]:
-        yield from _wrapped("", line, inner)
-    if len(finding.evidence) > MOST_EVIDENCE:
-        yield f"{inner}... and {len(finding.evidence) - MOST_EVIDENCE} more"
-    if hasattr(finding, "limit"):
-        if finding.fix:
-            yield from _wrapped("fix    ", finding.fix, inner)
-        return
-    if finding.location:
-        yield from _wrapped("at     ", str(finding.location), inner)
-    for each in callers(finding.chain):
-        yield from _wrapped("called ", f"by {each}", inner)
-    if finding.origin and finding.origin != finding.location:
-        yield from _wrapped("rows   ", f"from the query at {finding.origin}", inner)
+    # A figure that many statements add up to is no statement's own; they are listed below it.
+    whole = getattr(finding, "of_one", True)
+    if whole:
+        yield from _places(finding, inner, page)
     if finding.fix:
         for index, line in enumerate(finding.fix.splitlines()):
-            yield from _wrapped("       " if index else "fix    ", line, inner)
+            yield from page.wrapped("       " if index else "fix    ", line, inner)
     if finding.proof:
-        yield from _wrapped("proof  ", finding.proof.text, inner)
-    if finding.sql:
-        yield from _sql(f"{inner}sql    ", finding.sql, full=full)
+        yield from page.wrapped("proof  ", finding.proof.text, inner)
+    if whole and finding.sql:
+        yield from page.sql(f"{inner}sql    ", finding.sql)
+
+
+def _places(finding: Finding, indent: str, page: Page) -> Iterator[str]:
+    if finding.location:
+        yield from page.wrapped("at     ", str(finding.location), indent)
+    for each in callers(finding.chain):
+        yield from page.wrapped("called ", f"by {each}", indent)
+    if finding.origin and finding.origin != finding.location:
+        yield from page.wrapped("rows   ", f"from the query at {finding.origin}", indent)
 
 
 def callers(chain: Sequence[Place]) -> list[Place]:
@@ -97,51 +137,33 @@ def callers(chain: Sequence[Place]) -> list[Place]:
     return found[:MOST_CALLERS]
 
 
-def statement_lines(recording: Recording, failed: Iterable[Finding], *, full: bool = False) -> Iterator[str]:
-    """Yield what was sent in the phases that ceilings looked at, collapsed by shape and place, worst first."""
-    phases = {getattr(each, "phase", "call") for each in failed}
-    looked_at = () if "all" in phases else phases
-    statements = sorted(
-        (each for each in recording.statements(*looked_at) if each.shape.kind != "transaction"),
-        key=lambda each: (-each.count, -each.time),
-    )
-    total = sum(each.count for each in statements)
-    yield f"What was sent: {plural(total, 'query')} in {plural(len(statements), 'place')}"
-    for each in statements[:MOST_STATEMENTS]:
-        yield from _statement(each, full=full)
-    rest = statements[MOST_STATEMENTS:]
+def _counted(recording: Recording, sums: Sequence[Any]) -> list[Statement]:
+    """Return the statements that exceeded figures add up, each once; all of their phases where they do not say."""
+    found: dict[int, Statement] = {}
+    for each in sums:
+        everything = recording.statements(*(() if each.phase == "all" else (each.phase,)))
+        for statement in each.statements or everything:
+            if statement.shape.kind != "transaction":
+                found[id(statement)] = statement
+    return list(found.values())
+
+
+def statement_lines(statements: Sequence[Statement], *, by_time: bool, page: Page) -> Iterator[str]:
+    """Yield what was sent, collapsed by shape and place, worst first: what was sent most often, or took longest."""
+    worst = sorted(statements, key=lambda each: (-each.time, 0) if by_time else (-each.count, -each.time))
+    total = sum(each.count for each in worst)
+    yield f"What was sent: {plural(total, 'query')} in {plural(len(worst), 'place')}"
+    for each in worst[:MOST_STATEMENTS]:
+        yield from _statement(each, page)
+    rest = worst[MOST_STATEMENTS:]
     if rest:
         more = plural(sum(each.count for each in rest), "more query", "more queries")
         yield f"    ... and {more} in {plural(len(rest), 'place')}"
 
 
-def _statement(statement: Statement, *, full: bool) -> Iterator[str]:
-    facts = statement.shape.facts
-    yield from _sql(f"{statement.count:>5} x ", facts.sql, full=full)
+def _statement(statement: Statement, page: Page) -> Iterator[str]:
+    yield from page.sql(f"{statement.count:>5} x ", statement.shape.facts.sql)
     place = str(statement.location) if statement.location else "no line of the application"
     loaded = f", {statement.meaning.load} load" if statement.meaning else ""
     rows = f", {plural(statement.rows, 'row')}" if statement.rows else ""
-    yield from _wrapped("", f"{place} ({duration(statement.time)}{rows}{loaded})", " " * 8)
-
-
-def _sql(label: str, sql: str, *, full: bool) -> Iterator[str]:
-    if not full:
-        yield _cut(f"{label}{printable(sql)}")
-        return
-    for index, line in enumerate(pretty(sql).splitlines()):
-        yield (" " * len(label) if index else label) + line
-
-
-def _wrapped(label: str, text: str, indent: str) -> Iterator[str]:
-    yield from textwrap.wrap(
-        printable(text),
-        WIDTH,
-        initial_indent=indent + label,
-        subsequent_indent=indent + " " * (len(label) if len(label) < 10 else 4),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
+    yield from page.wrapped("", f"{place} ({duration(statement.time)}{rows}{loaded})", " " * 8)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.places import Place
-from pytest_querybudget.reports.failure import MOST_FINDINGS, MOST_STATEMENTS, WIDTH, finding_lines
-from pytest_querybudget.reports.text import plural, printable
+from pytest_querybudget.reports.failure import BLOCK_WIDTH, MOST_FINDINGS, MOST_STATEMENTS, Page, finding_lines
+from pytest_querybudget.reports.text import plural
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,17 +27,18 @@ class Compared:
 
 
 def explain_growth(compared: Compared, findings: Sequence[Finding]) -> str:
-    """Return the whole text, at most 80 columns wide where words allow it."""
-    lines = ["query budget exceeded: constant_queries", "", *_headline(compared), ""]
+    """Return the whole text, at most 80 columns wide in a traceback."""
+    page = Page(width=BLOCK_WIDTH)
+    lines = [*_headline(compared, page), ""]
     for each in findings[:MOST_FINDINGS]:
-        lines += [*finding_lines(each), ""]
+        lines += [*finding_lines(each, page=page), ""]
     if len(findings) > MOST_FINDINGS:
         lines += [f"... and {plural(len(findings) - MOST_FINDINGS, 'more finding')}", ""]
-    lines += _table(compared)
+    lines += _table(compared, page)
     return "\n".join(lines)
 
 
-def _headline(compared: Compared) -> Iterator[str]:
+def _headline(compared: Compared, page: Page) -> Iterator[str]:
     sizes, totals = compared.sizes, compared.totals
     rate = (totals[-1] - totals[0]) / (sizes[-1] - sizes[0])
     sent = ", ".join(
@@ -46,17 +46,18 @@ def _headline(compared: Compared) -> Iterator[str]:
         for index, (size, total) in enumerate(zip(sizes, totals, strict=True))
     )
     expected = f"at most {compared.slope:g} more for each row" if compared.slope else "the same number for all sizes"
-    yield from _wrapped(f"expected {expected}, got {sent}: {rate:.3g} more for each row")
+    told = f"expected {expected}, got {sent}: {rate:.3g} more for each row"
+    yield from page.wrapped("constant_queries: ", told)
 
 
-def _table(compared: Compared) -> Iterator[str]:
+def _table(compared: Compared, page: Page) -> Iterator[str]:
     senders = list({sender: None for each in compared.counts for sender in each})
     rows = [(tuple(each.get(sender, 0) for each in compared.counts), sender) for sender in senders]
     rows.sort(key=lambda row: (row[0][0] - row[0][-1], -row[0][-1]))
     yield f"What was sent, with {_listed(compared.sizes)} rows:"
     for counts, (sql, place) in rows[:MOST_STATEMENTS]:
-        yield _cut(f"{_arrow(counts)} x {printable(sql)}")
-        yield from _wrapped(str(place) if place else "no line of the application", " " * 8)
+        yield from page.sql(f"{_arrow(counts)} x ", sql)
+        yield from page.wrapped("", str(place) if place else "no line of the application", " " * 8)
     if len(rows) > MOST_STATEMENTS:
         yield f"    ... and {plural(len(rows) - MOST_STATEMENTS, 'more statement')}"
 
@@ -67,18 +68,3 @@ def _arrow(counts: Iterable[int]) -> str:
 
 def _listed(sizes: Sequence[Any]) -> str:
     return ", ".join(map(str, sizes[:-1])) + f" and {sizes[-1]}"
-
-
-def _cut(line: str) -> str:
-    return line if len(line) <= WIDTH else line[: WIDTH - 3] + "..."
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return textwrap.wrap(
-        printable(text),
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
+from pytest_querybudget.findings.words import duration
 from pytest_querybudget.reports import digest
 from pytest_querybudget.reports.digest import FindingGroup
 from pytest_querybudget.reports.document import Report, TestEntry
-from pytest_querybudget.reports.text import brief, duration, one_line, plural, printable, shorten
+from pytest_querybudget.reports.text import brief, one_line, plural, printable, shorten
 
 # A comment on GitHub takes 65,536 characters; GitLab and job summaries take more.
 COMMENT = 60_000

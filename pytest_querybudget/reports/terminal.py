@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
+from pytest_querybudget.findings.words import duration
 from pytest_querybudget.reports.document import BudgetEntry, FindingEntry, Report, TestEntry
-from pytest_querybudget.reports.text import duration, plural, printable
+from pytest_querybudget.reports.text import plural, printable
 
 Line = tuple[str, dict[str, bool]]
 MOST_FINDINGS = 10
@@ -32,7 +34,8 @@ def summary(report: Report, *, width: int, top: int, quiet: bool, wrote: Iterabl
     if not touched and not report.problems and not wrote:
         return
     if touched:
-        yield _totals(report), {"bold": True}
+        for line in _totals(report, width):
+            yield line, {"bold": True}
     if quiet:
         yield from _problems(report, width)
         yield from ((each, {}) for each in wrote)
@@ -46,30 +49,33 @@ def summary(report: Report, *, width: int, top: int, quiet: bool, wrote: Iterabl
         yield each, {}
 
 
-def _totals(report: Report) -> str:
+def _totals(report: Report, width: int) -> list[str]:
     totals = report.totals
+    # A figure stays with what it counts.
     kinds = ", ".join(
-        f"{number:,} {kind}"
+        f"{number:,}\xa0{kind}"
         for kind, number in sorted(totals.by_kind.items(), key=lambda one: -one[1])
         if kind != "transaction"
     )
-    counted = f"{plural(totals.queries, 'query')} in {plural(totals.tests, 'test')}"
-    return f"{counted}, {duration(totals.db_time)} in the database ({kinds})"
+    around = totals.queries - sum(each.phases["call"].queries for each in report.tests if "call" in each.phases)
+    fixtures = f" ({around:,} in fixtures)" if around else ""
+    counted = f"{plural(totals.queries, 'query')} in {plural(totals.tests, 'test')}{fixtures}"
+    told = f"{counted}, {duration(totals.db_time)} in the database: {kinds}"
+    return [each.replace("\xa0", " ") for each in textwrap.wrap(told, max(width - 1, 20), subsequent_indent="  ")]
 
 
 def _most(report: Report, top: int, width: int) -> Iterator[Line]:
-    counted = sorted(
-        ((sum(phase.queries for name, phase in each.phases.items() if name == "call"), each) for each in report.tests),
-        key=lambda one: (-one[0], one[1].nodeid),
+    calls = sorted(
+        ((each.phases["call"], each.nodeid) for each in report.tests if "call" in each.phases),
+        key=lambda one: (-one[0].queries, one[1]),
     )
-    shown = [(number, each) for number, each in counted if number][:top]
+    shown = [(call, nodeid) for call, nodeid in calls if call.queries][:top]
     if not shown:
         return
     yield "", {}
     yield "tests that send most", {"bold": True}
-    for number, each in shown:
-        time = duration(sum(phase.db_time for phase in each.phases.values()))
-        yield _middle(f"  {number:>6,}  {time:>8}  ", each.nodeid, width), {}
+    for call, nodeid in shown:
+        yield _middle(f"  {call.queries:>6,}  {duration(call.db_time):>8}  ", nodeid, width), {}
 
 
 def _findings(report: Report, width: int) -> Iterator[Line]:
@@ -105,7 +111,7 @@ def _finding(seen: _Seen, width: int) -> Iterator[Line]:
 
 
 def _merged(tests: Iterable[TestEntry]) -> list[_Seen]:
-    """Return each finding once, those that fail and those that cost most first."""
+    """Return each finding once: wastes before the limits that they break, what fails before what does not."""
     merged: dict[str, _Seen] = {}
     for test in tests:
         for entry in test.findings:
@@ -116,7 +122,11 @@ def _merged(tests: Iterable[TestEntry]) -> list[_Seen]:
             seen.failed = seen.failed or entry.failed
             if entry.count > seen.count:
                 seen.count, seen.entry = entry.count, entry
-    return sorted(merged.values(), key=lambda each: (not each.failed, -each.count * len(each.tests), each.entry.rule))
+    return sorted(merged.values(), key=_rank)
+
+
+def _rank(seen: _Seen) -> tuple[bool, bool, int, str]:
+    return seen.entry.rule.startswith("max_"), not seen.failed, -seen.count * len(seen.tests), seen.entry.rule
 
 
 def _slack(report: Report, width: int) -> Iterator[Line]:

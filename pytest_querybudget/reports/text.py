@@ -10,6 +10,9 @@ _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb]"
 )
 _BREAKS = re.compile(r"\s+")
+# What the columns of a SELECT are told apart by.
+_STRUCTURE = re.compile(r"""[(),]|"[^"]*"|`[^`]*`|'[^']*'|\sFROM\s""", re.IGNORECASE)
+_ELLIPSIS = ", ..."
 # What a GitHub runner takes for a command when it stands in the output of a step.
 _COMMAND = re.compile(r"(?m)^([ \t]*):(?=:)|#(?=#\[)")
 
@@ -21,15 +24,6 @@ def plural(number: int, noun: str, nouns: str | None = None) -> str:
     if nouns is None:
         nouns = f"{noun[:-1]}ies" if noun.endswith("y") and noun[-2:-1] not in "aeiou" else f"{noun}s"
     return f"{number:,} {nouns}"
-
-
-def duration(seconds: float) -> str:
-    """Say seconds in the unit that a person would choose: `340 µs`, `12.5 ms`, `3.20 s`."""
-    if seconds < 0.000_999_5:
-        return f"{seconds * 1e6:.0f} µs"
-    if seconds < 0.999_5:
-        return f"{seconds * 1e3:.{1 if seconds < 0.099_95 else 0}f} ms"
-    return f"{seconds:.2f} s"
 
 
 def well_formed(text: str) -> str:
@@ -86,6 +80,37 @@ def shorten(text: str, limit: int) -> str:
     if len(text) <= limit:
         return text
     return f"{text[:limit].rstrip()} … [{len(text) - limit:,} more characters]"
+
+
+def abridged(sql: str, room: int) -> str:
+    """One line of at most `room` characters: a long select list loses its end first, then the statement does.
+
+    What a statement reads, and by which condition, says more than its twentieth column.
+    """
+    line = one_line(sql[: 100 * room])
+    if len(line) > room and (columns := _select_list(line)):
+        end = columns[-1]
+        fitting = [each for each in columns if each + len(_ELLIPSIS) + len(line) - end <= room]
+        kept = (fitting or columns)[-1 if fitting else 0]
+        if kept < end:
+            line = line[:kept] + _ELLIPSIS + line[end:]
+    return line if len(line) <= room else line[: room - 3] + "..."
+
+
+def _select_list(line: str) -> list[int]:
+    """Return where each column of an outermost select list ends; nothing for a statement that has none."""
+    if line[:7].upper() != "SELECT ":
+        return []
+    depth, ends = 0, []
+    for mark in _STRUCTURE.finditer(line):
+        sign = mark[0]
+        if sign in "()":
+            depth += 1 if sign == "(" else -1
+        elif depth == 0 and sign == ",":
+            ends.append(mark.start())
+        elif depth == 0 and sign[0].isspace():
+            return [*ends, mark.start()]
+    return []
 
 
 def brief(text: str, limit: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
 import math
 from abc import ABC, abstractmethod
@@ -55,9 +56,6 @@ class Rule(ABC):
     needs_statements: ClassVar[bool] = False
     #: Whether statements have to be planned for this rule.
     needs_plans: ClassVar[bool] = False
-    #: Whether pools, or transactions, have to be listened to for this rule.
-    needs_pools: ClassVar[bool] = False
-    needs_transactions: ClassVar[bool] = False
     #: Whether the rule is applied to every test when every statement is planned.
     explained: ClassVar[bool] = False
     #: Whether the patterns of its options are columns, which the metadata must know.
@@ -101,7 +99,12 @@ def unknown_keywords(rule: Rule, keywords: Mapping[str, Any], allowed: Sequence[
     """Raise `OptionError` for a keyword that a rule does not know."""
     for each in keywords:
         if each not in allowed:
-            takes = f"it takes {rule.takes}" if rule.takes else "it takes no arguments"
+            near = difflib.get_close_matches(each, allowed, n=1)
+            takes = (
+                f"did you mean {near[0]!r}? It takes {rule.takes}"
+                if near
+                else f"it takes {rule.takes or 'no arguments'}"
+            )
             raise OptionError(f"{rule.name} got an unknown keyword {each!r}; {takes}")
 
 
@@ -125,9 +128,7 @@ def number_option(rule: Rule, name: str, value: Any, unit: str = "", most: float
     if not math.isfinite(value) or value < 0:
         raise OptionError(f"{rule.name} got {_named(name, value)}, but takes a finite number{unit} from 0")
     if value > most:
-        raise OptionError(
-            f"{rule.name} got {_named(name, value)}, which no test reaches: it takes at most {most:g}{unit}"
-        )
+        raise OptionError(f"{rule.name} got {_named(name, value)}, which no test reaches: it takes at most {most:g}")
     return value
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.findings.words import durations
 from pytest_querybudget.recording.model import Recording, Statement
 from pytest_querybudget.rules.base import Options
 
@@ -16,8 +18,14 @@ PHASES = ("call", "setup", "teardown", "all")
 class Exceeded(Finding):
     """A figure above (or, where it must be exact, below) its limit.
 
-    `unit` is what is counted, `window` the subtest, example or request, `phase` when it was counted.
+    `unit` is what is counted, `window` the subtest, example or request, `phase` when it was counted, `statements` are
+    those that make up the figure, where it is known.
     """
+
+    #: Whether the figure is that of one statement, and not what several add up to.
+    of_one: ClassVar[bool] = False
+    #: Whether the figure is a time, in seconds.
+    is_time: ClassVar[bool] = False
 
     limit: float
     actual: float
@@ -26,18 +34,25 @@ class Exceeded(Finding):
     exact: bool = False
     advice: str | None = None
     phase: str = "call"
+    statements: tuple[Statement, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def message(self) -> str:
         """Expected and got."""
         most = "exactly" if self.exact else "at most"
         where = f" in {self.window}" if self.window else ""
-        return f"expected {most} {_figure(self.limit)} {self.unit}, got {_figure(self.actual)}{where}"
+        say = durations if self.is_time else _figures
+        limit, actual = say(self.limit, self.actual)
+        return f"expected {most} {limit} {self.unit}, got {actual}{where}"
 
     @property
     def fix(self) -> str | None:
         """What to do about it, where the rule knows."""
         return self.advice
+
+
+def _figures(limit: float, actual: float) -> tuple[str, str]:
+    return _figure(limit), _figure(actual)
 
 
 def _figure(value: float) -> str:

@@ -65,4 +65,5 @@ class Ceiling(Rule):
                     unit=self.unit[options.limit != 1],
                     window=label,
                     advice=self.advice(statement),
+                    statements=tuple(statements),
                 )

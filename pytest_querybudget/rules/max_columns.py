@@ -17,6 +17,7 @@ class TooManyColumns(Exceeded):
 
     __slots__ = ()
     rule = "max_columns"
+    of_one = True
 
 
 class MaxColumns(Ceiling):

@@ -19,6 +19,7 @@ class CostlyStatement(Exceeded):
     """A statement that the planner holds for more costly than allowed. `plan` is the plan as text."""
 
     rule = "max_cost"
+    of_one = True
     plan: str | None = None
 
 

@@ -16,6 +16,7 @@ class TooMuchTime(Exceeded):
 
     __slots__ = ()
     rule = "max_db_time"
+    is_time = True
 
 
 class MaxDbTime(Ceiling):
@@ -55,7 +56,7 @@ class MaxDbTime(Ceiling):
     name = "max_db_time"
     takes_per = True
     takes = 'seconds, per="request"'
-    unit = "second in the database", "seconds in the database"
+    unit = "in the database", "in the database"
     finding = TooMuchTime
 
     def read_limit(self, value: Any) -> float:

@@ -126,6 +126,7 @@ class MaxQueries(Rule):
                     window=label,
                     exact=options.exact,
                     phase=options.phase,
+                    statements=tuple(counted),
                 )
 
     @staticmethod

@@ -16,6 +16,8 @@ class SlowQuery(Exceeded):
 
     __slots__ = ()
     rule = "max_query_time"
+    of_one = True
+    is_time = True
 
 
 class MaxQueryTime(Ceiling):
@@ -53,7 +55,7 @@ class MaxQueryTime(Ceiling):
 
     name = "max_query_time"
     takes = "seconds"
-    unit = "second for one statement", "seconds for one statement"
+    unit = "for one statement", "for one statement"
     finding = SlowQuery
 
     def read_limit(self, value: Any) -> float:

@@ -16,6 +16,7 @@ class TooManyRows(Exceeded):
 
     __slots__ = ()
     rule = "max_rows"
+    of_one = True
 
 
 class MaxRows(Ceiling):

@@ -61,10 +61,10 @@ def test_corpus_is_understood(case: object) -> None:
 )
 def test_huge_and_deep(sql: str) -> None:
     """No recursion error, and no more than a second or two."""
-    start = time.perf_counter()
+    start = time.thread_time()
     with contextlib.suppress(NotUnderstood):
         parse_statement(sql)
-    assert time.perf_counter() - start < 5
+    assert time.thread_time() - start < 5
 
 
 @pytest.mark.parametrize(

@@ -191,7 +191,8 @@ def test_the_traceback_of_a_failing_statement(suite: Suite, style: str) -> None:
         assert f"pytest_querybudget/{name}" not in done.text and f"capture/{name}" not in done.text
 
 
-def test_a_failing_budget_shows_no_frame(suite: Suite) -> None:
+@pytest.mark.parametrize("style", ["long", "short", "native", "line"])
+def test_a_failing_budget_shows_no_frame(suite: Suite, style: str) -> None:
     """Neither does a budget that is exceeded, on a test or in a block."""
     done = suite.run(
         """
@@ -201,8 +202,9 @@ def test_a_failing_budget_shows_no_frame(suite: Suite) -> None:
         def test_block(query_budget):
             with query_budget(max_queries=1):
                 ask(2)
-        """
+        """,
+        f"--tb={style}",
     )
     assert done.counts == {"failed": 2}
     assert "pytest_querybudget/" not in done.text
-    assert "with query_budget(max_queries=1):" in done.text
+    assert style == "line" or "with query_budget(max_queries=1):" in done.text

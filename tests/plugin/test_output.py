@@ -85,6 +85,95 @@ def test_failures_and_summary_at_80_columns(
     )
 
 
+LIMITS = """
+from orders import list_orders, report
+
+@pytest.mark.max_queries(1)
+def test_marker():
+    list_orders()
+def test_block(query_budget):
+    with query_budget(max_queries=1):
+        list_orders()
+@pytest.mark.max_queries(3, select=1)
+def test_kinds():
+    list_orders()
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "place"),
+    [(("--tb=line",), "/test_it.py:"), (("--tb=no", "-vv"), "FAILED test_it.py::")],
+    ids=["line", "no"],
+)
+def test_short_listings_say_the_limit_and_the_line_of_the_test(
+    suite: Suite, arguments: tuple[str, ...], place: str
+) -> None:
+    """One line for each broken budget, and none of this plugin's files; the figures fit where 80 columns cut."""
+    suite.write("orders.py", ORDERS)
+    done = suite.run(LIMITS, *arguments)
+    assert done.counts == {"failed": 3}
+    said = [each for each in done.text.splitlines() if place in each and "expected" in each]
+    assert [each.partition("max_queries: ")[2] for each in said] == [
+        "expected at most 1 query, got 6",
+        "expected at most 1 query, got 6",
+        "expected at most 3 queries, got 6 (and 1 more)",
+    ]
+    assert "What was sent" not in done.text
+    assert "pytest_querybudget/" not in done.text
+    if "--tb=line" in arguments:
+        assert [int(each.partition(place)[2].partition(":")[0]) for each in said] == [6, 10, 12]
+
+
+def test_a_limit_by_kind_shows_what_it_counts(suite: Suite) -> None:
+    """Neither statements of other kinds, nor loops of them, explain it; a time lists the slowest first."""
+    suite.write("orders.py", ORDERS)
+    done = suite.run(
+        """
+        from orders import list_orders, report
+        @pytest.mark.max_queries(update=0)
+        def test_update():
+            report()
+        @pytest.mark.max_queries(1)
+        def test_part(subtests):
+            with subtests.test("small"):
+                ask(1)
+            with subtests.test("large"):
+                ask(2, "orders")
+        @pytest.mark.max_db_time(0)
+        def test_time():
+            list_orders()
+        """
+    )
+    told = done.text
+    update = told[told.index("_ test_update _") : told.index("_ test_part _")]
+    assert "What was sent: 1 query in 1 place\n    1 x UPDATE" in update
+    assert "What explains it" not in update
+    part = told[told.index("_ test_part _") : told.index("_ test_time _")]
+    assert "What was sent: 2 queries in 2 places" in part and "in subtest large" in part
+    assert "max_db_time: expected at most 0 µs in the database, got " in told
+
+
+def test_the_totals_are_wrapped(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No line is longer than the terminal, and no figure is parted from what it counts."""
+    monkeypatch.setenv("COLUMNS", "60")
+    done = suite.run(
+        """
+        @pytest.fixture
+        def rows():
+            names()
+        def test_it(rows):
+            with engine.begin() as connection:
+                connection.execute(insert(Customer).values(name="x"))
+                connection.execute(update(Customer).values(name="x"))
+                connection.exec_driver_sql("PRAGMA user_version")
+                connection.exec_driver_sql("DELETE FROM customer WHERE id > 5")
+        """
+    )
+    told = done.text.partition("query budget =")[2].partition("tests that")[0].strip().splitlines()[1:]
+    assert told[0].startswith("10 queries in 1 test (6 in fixtures), ")
+    assert all(len(each) < 60 and each.strip(" ,")[-1].isalpha() for each in told)
+
+
 def test_colours(suite: Suite) -> None:
     """`--color=no` prints no escape, `--color=yes` marks what fails; the words are the same."""
     suite.write("orders.py", ORDERS)

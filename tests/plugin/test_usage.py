@@ -19,11 +19,11 @@ MARKERS = {
     "float": ("max_queries(1.5)", "max_queries got 1.5, but takes a whole number"),
     "nan": ('max_db_time(float("nan"))', "max_db_time got nan, but takes a finite number of seconds"),
     "infinite": ('max_query_time(float("inf"))', "max_query_time got inf, but takes a finite number of seconds"),
-    "a year": ("max_query_time(31_536_000)", "which no test reaches: it takes at most 86400 of seconds"),
+    "a year": ("max_query_time(31_536_000)", "which no test reaches: it takes at most 86400"),
     "no limit": ("max_queries()", "max_queries got no limit; it takes n, select="),
     "two limits": ("max_queries(1, 2)", "max_queries got 2 limits"),
     "two limits by name": ("max_queries(1, n=2)", "max_queries got 2 limits"),
-    "keyword": ("max_queries(1, selects=2)", "max_queries got an unknown keyword 'selects'; it takes n, select="),
+    "keyword": ("max_queries(1, rows=2)", "max_queries got an unknown keyword 'rows'; it takes n, select="),
     "phase": ('max_queries(1, phase="calls")', "max_queries got phase='calls', but takes one of call, setup"),
     "exact": ("max_queries(1, exact=1)", "max_queries got exact=1, but exact takes True or False"),
     "kind": ("max_queries(select=-1)", "max_queries got select=-1, but a limit cannot be negative"),
@@ -46,6 +46,7 @@ MARKERS = {
     "positional group": ("query_budget(3)", "query_budget got 3, but takes rules as keywords"),
     "unknown rule": ("query_budget(max_querys=3)", "unknown rule 'max_querys'; did you mean 'max_queries'?"),
     "far-off rule": ("query_budget(zzz=3)", "unknown rule 'zzz'; rules are: max_queries, max_columns"),
+    "keyword that is nearly right": ("max_queries(1, selct=2)", "unknown keyword 'selct'; did you mean 'select'?"),
     "allow nothing": ("allow_queries()", "allow_queries got no rule"),
     "allow a typo": ('allow_queries("no_n_plus_on")', "did you mean 'no_n_plus_one'?"),
     "allow no name": ("allow_queries(3)", "allow_queries got 3; allow_queries takes rule names"),
@@ -122,6 +123,16 @@ def test_a_mistake_with_workers_reads_the_same(suite: Suite, name: str) -> None:
     assert done.code == pytest.ExitCode.USAGE_ERROR
     assert done.text.count(said) == 1
     assert "INTERNALERROR" not in done.text and "Traceback" not in done.text
+
+
+@pytest.mark.parametrize("arguments", [(), ("--strict-markers",), ("--strict-markers", "-n", "2")], ids=" ".join)
+def test_a_marker_that_is_all_but_a_rule(suite: Suite, arguments: tuple[str, ...]) -> None:
+    """It would never fail. Where pytest itself refuses unknown markers, the sentence still says which one was meant."""
+    done = suite.run("@pytest.mark.max_querys(1)\ndef test_it():\n    pass\n", *arguments)
+    assert done.code == pytest.ExitCode.USAGE_ERROR
+    assert done.text.count("ERROR: ") == 1
+    assert "test_it.py" in done.text
+    assert "unknown marker 'max_querys'; did you mean 'max_queries'?" in done.text
 
 
 def test_a_budget_on_what_is_no_test_function(suite: Suite) -> None:

@@ -117,9 +117,9 @@ def test_half_a_megabyte_takes_ten_times_as_long_as_a_tenth(name: str) -> None:
 
 
 def _seconds(text: str) -> float:
-    start = time.perf_counter()
+    start = time.thread_time()
     normalise(from_text(text).sql)
-    return time.perf_counter() - start
+    return time.thread_time() - start
 
 
 def test_two_hundred_levels_are_taken_apart() -> None:

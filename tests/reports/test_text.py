@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_querybudget.reports.text import duration, one_line, plural, pretty, printable, shorten, visible, well_formed
+from pytest_querybudget.findings.words import duration, durations
+from pytest_querybudget.reports.text import abridged, one_line, plural, pretty, printable, shorten, visible, well_formed
 
 
 @pytest.mark.parametrize(
@@ -103,3 +104,41 @@ def test_pretty_gives_up_where_it_would_cost(sql: str) -> None:
     """What is too deep or too long stays on one line."""
     assert "\n" not in pretty(sql)
     assert len(pretty(sql)) < 10_100
+
+
+WIDE = "SELECT customer.id, coalesce(a, b) AS c, customer.secret FROM customer WHERE customer.id = ?"
+
+
+@pytest.mark.parametrize(
+    ("sql", "room", "said"),
+    [
+        (WIDE, 200, WIDE),
+        (WIDE, 80, "SELECT customer.id, coalesce(a, b) AS c, ... FROM customer WHERE customer.id = ?"),
+        (WIDE, 79, "SELECT customer.id, ... FROM customer WHERE customer.id = ?"),
+        (WIDE, 40, "SELECT customer.id, ... FROM customer..."),
+        ("SELECT (SELECT a FROM b) AS x, y FROM t WHERE z = ?", 45, "SELECT (SELECT a FROM b) AS x, ... FROM t ..."),
+        ('SELECT "a FROM b, c", d FROM t', 28, 'SELECT "a FROM b, c", ... FROM t'[:25] + "..."),
+        ("UPDATE customer SET name = ?, secret = ? WHERE id = ?", 40, "UPDATE customer SET name = ?, secret ..."),
+        ("SELECT 1, 2, 3, 4, 5", 12, "SELECT 1,..."),
+        ("SELECT 'never closed, FROM", 20, "SELECT 'never clo..."),
+        ("SELECT a FROM t WHERE b = ?", 20, "SELECT a FROM t W..."),
+    ],
+)
+def test_abridged(sql: str, room: int, said: str) -> None:
+    """The columns go first: the table and the condition say more."""
+    assert abridged(sql, room) == said
+    assert len(said) <= max(room, len(sql) if said == sql else 0)
+
+
+def test_abridging_a_huge_statement_costs_little() -> None:
+    """Only its beginning is looked at."""
+    assert abridged("SELECT " + "a, " * 1_000_000 + "b FROM t", 60).startswith("SELECT a, a, a")
+
+
+@pytest.mark.parametrize(
+    ("limit", "actual", "said"),
+    [(0.2, 0.35, ("200 ms", "350 ms")), (0.2, 0.2001, ("200 ms", "200.1 ms")), (0, 1e-8, ("0 ms", "1e-05 ms"))],
+)
+def test_durations(limit: float, actual: float, said: tuple[str, str]) -> None:
+    """A limit and what exceeds it never read the same."""
+    assert durations(limit, actual) == said

@@ -143,9 +143,9 @@ CASES: dict[str, tuple[str, tuple[Any, ...], Callable[[Session], Any], str | Non
     ),
     "read": ("read_only", (), lambda s: (authors(s), s.execute(text("PRAGMA user_version"))), None),
     "read of a word": ("read_only", (), lambda s: s.execute(text("SELECT 'delete from author'")).all(), None),
-    "time": ("max_query_time", (0.0,), authors, "seconds for one statement"),
+    "time": ("max_query_time", (0.0,), authors, "expected at most 0 µs for one statement, got "),
     "time kept": ("max_query_time", (60,), authors, None),
-    "db time": ("max_db_time", (0.0,), authors, "seconds in the database"),
+    "db time": ("max_db_time", (0.0,), authors, "expected at most 0 µs in the database, got "),
     "queries": (
         "max_queries",
         (1,),

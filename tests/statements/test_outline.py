@@ -41,13 +41,13 @@ def test_any_text_has_a_structure(sql: str, dialect: str) -> None:
     ],
 )
 def test_time_grows_with_the_length(piece: str) -> None:
-    """Ten times the text takes no hundred times as long."""
+    """Ten times the text takes no hundred times as long, of the processor's time: a busy machine changes nothing."""
     texts = [" UNION ALL ".join([piece] * count) for count in (20, 200)]
     took = []
     for each in texts:
-        start = time.perf_counter()
+        start = time.thread_time()
         assert structure_of(each).top is not None
-        took.append(time.perf_counter() - start)
+        took.append(time.thread_time() - start)
     assert took[1] < 40 * took[0] + 0.2
 
 

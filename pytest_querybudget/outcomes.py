@@ -1,0 +1,61 @@
+"""How a broken budget is told to pytest: as an expectation of the user's test, without a frame of this plugin."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import pytest
+
+from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
+
+_PACKAGE = str(Path(__file__).parent)
+
+
+class BudgetFailure(QueryBudgetExceeded, pytest.fail.Exception):  # type: ignore[misc, name-defined]
+    """What fails a test whose markers were exceeded: shown as its text, without a traceback."""
+
+    # pytest shows the module and the name of what fails a test, as it does for its own `Failed`.
+    __module__ = "builtins"
+    __qualname__ = "QueryBudgetExceeded"
+
+    def __init__(self, text: str, findings: tuple[object, ...] = ()) -> None:
+        pytest.fail.Exception.__init__(self, text, pytrace=False)
+        self.args = (text,)
+        self.findings = findings
+
+
+def hide_own_frames(error: BaseException) -> None:
+    """Take the frames of this plugin out of the traceback of what a block raises."""
+    trace = error.__traceback__
+    if not isinstance(error, (QueryBudgetExceeded, QueryBudgetError)):
+        return
+    while trace is not None:
+        while trace.tb_next is not None and _is_own(trace.tb_next):
+            trace.tb_next = trace.tb_next.tb_next
+        trace = trace.tb_next
+
+
+def _is_own(trace: TracebackType) -> bool:
+    return trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+
+
+def point_to_test(report: Any, error: BaseException, item: pytest.Item) -> None:
+    """Let short listings show the first sentence of a broken budget, and the line of the test.
+
+    They would show the line of this plugin that fails the test and, with `-vv` or on a CI server, the whole text once
+    more.
+    """
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None or not isinstance(error, (QueryBudgetExceeded, QueryBudgetError)):
+        return
+    crash.message = " ".join(str(error).partition("\n\n")[0].split("\n"))
+    if isinstance(error, BudgetFailure):
+        crash.path, crash.lineno = str(item.path), (item.location[1] or 0) + 1
+    if item.config.getoption("tbstyle", "auto") == "line":
+        # pytest 9 shows the message, and then, for failures, this line with it.
+        entries = report.longrepr.reprtraceback.reprentries
+        entries[-1].lines = [crash.message]
+        if report.when == "call":
+            entries.clear()

@@ -1,1 +1,0 @@
-"""Connections and transactions: rules that listen to pools and to the begin and end of transactions."""
