@@ -68,8 +68,12 @@ class Budget:
 class BudgetReader:
     """Reads budgets, and knows which rules there are."""
 
-    def __init__(self, rules: Iterable[Rule], defaults: Mapping[str, Any]) -> None:
+    def __init__(
+        self, rules: Iterable[Rule], defaults: Mapping[str, Any], switched: frozenset[str] = frozenset()
+    ) -> None:
         self.rules = {each.name: each for each in rules}
+        # The command-line options that some rules need, as far as they are given.
+        self.switched = switched
         self.defaults = {
             name: declared for name, given in defaults.items() if (declared := self._from_ini(name, given)) is not None
         }
@@ -144,6 +148,8 @@ class BudgetReader:
 
     def _declare(self, name: str, arguments: Sequence[Any], keywords: Mapping[str, Any], source: str) -> Declaration:
         rule = self._rule(name)
+        if rule.needs is not None and rule.needs not in self.switched:
+            raise BudgetError(f"{name} needs {rule.needs}, and could never fail without it")
         try:
             return Declaration(rule=rule, options=rule.parse(tuple(arguments), dict(keywords)), source=source)
         except OptionError as error:

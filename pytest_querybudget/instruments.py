@@ -30,6 +30,8 @@ class Instruments:
         self.on_fault = on_fault
         self.capture: Capture | None = None
         self.registration: Registration | None = None
+        # Why nothing is known of what is read, although the user asked for it.
+        self.unaudited: str | None = None
         self.watch: ImportWatch | None = None
         self.recording: Recording | None = None
         self.own: frozenset[CodeType] = frozenset()
@@ -56,6 +58,8 @@ class Instruments:
             self.watch.remove()
         if self.registration is not None:
             self.registration.remove()
+        if self.capture is not None and self.capture.audit is not None:
+            self.capture.audit.remove()
         self.capture = None
 
     def _start(self) -> None:
@@ -70,10 +74,31 @@ class Instruments:
         self.capture.strays = Strays()
         self.registration = Registration(self.capture, pools=bool(self.settings.reports))
         self.registration.add()
+        if self.settings.audit:
+            self._start_audit(self.capture)
         if self.recording is not None:
             # SQLAlchemy came with the test itself: record from here on.
             self.journal = self.capture.begin(self.recording, self.own)
             self.journal.open(self.phase)
+
+    def _start_audit(self, capture: Capture) -> None:
+        """Watch what is read, or remember why that cannot be: everything else works without."""
+        from pytest_querybudget.capture.audit import Audit, AuditError
+
+        audit = Audit(lambda: capture.journals, self._note_unaudited)
+        try:
+            audit.install()
+        except AuditError as error:
+            self._note_unaudited(error)
+        else:
+            capture.audit = audit
+
+    def _note_unaudited(self, error: Exception) -> None:
+        known = type(error).__name__ == "AuditError"
+        self.unaudited = str(error) if known else f"{type(error).__name__} while objects were loaded"
+        if self.capture is not None:
+            for each in self.capture.journals:
+                each.recording.audited = False
 
     # While a test runs
 
@@ -120,6 +145,8 @@ class Instruments:
     def end_call(self) -> None:
         """End the call."""
         self.release()
+        if self.capture is not None and self.capture.audit is not None:
+            self.capture.audit.end_call()
         self._listen_again()
 
     def _listen_again(self) -> None:
@@ -207,7 +234,8 @@ class Instruments:
         """Return what was left over when the run ended."""
         if self.capture is None:
             return []
-        return [
+        unaudited = [Problem(slug="audit", text=self.unaudited)] if self.unaudited else []
+        return unaudited + [
             Problem(slug="stray-thread", text=f"thread {name} sent {count} statements that belong to no test")
             for name, count in self.capture.stray_statements.items()
         ]

@@ -53,6 +53,11 @@ class Settings:
     dry_run: bool = False
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def switched(self) -> frozenset[str]:
+        """The options without which some rules have nothing to look at, as far as they are given."""
+        return frozenset({"--querybudget-audit"} if self.audit else ())
+
 
 def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     """Declare the command-line options, and one ini option for each rule."""
@@ -71,7 +76,7 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     )
     add("--querybudget-top", type=int, metavar="N", help="how many tests the summary lists")
     add("--querybudget-explain", action="store_true", help="plan every statement, and judge the plans")
-    add("--querybudget-audit", action="store_true", help="not available yet")
+    add("--querybudget-audit", action="store_true", help="watch what is read of the objects that are loaded")
     add("--querybudget-prove", action="store_true", help="not available yet")
     add(
         "--querybudget-lock",
@@ -108,7 +113,7 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
     given = _given(config)
     _refuse_unknown(given, rules)
     option = config.getoption
-    for name in ("audit", "prove"):
+    for name in ("prove",):
         if option(f"querybudget_{name}"):
             raise ValueError(f"--querybudget-{name} is not available in this version")
     mode = option("querybudget") or config.getini("querybudget_mode") or "report"

@@ -34,12 +34,18 @@ class Judge:
     today: dt.date
     # Whether every statement is planned, so that plans are judged without being declared.
     plans: bool = False
+    # The command-line options that some rules need, as far as they are given.
+    switched: frozenset[str] = frozenset()
     found: Mapping[str, Options] = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare the rules that apply without being declared."""
-        applied = [each for each in self.rules if each.default or (self.plans and each.explained)]
-        self.found = {each.name: each.parse((), {}) for each in applied}
+        applied = [
+            each
+            for each in self.rules
+            if each.default or (self.plans and each.explained) or each.needs in self.switched
+        ]
+        self.found = {each.name: each.unasked() for each in applied}
 
     def judge(
         self, recording: Recording, budget: Budget, only: Callable[[Options], bool] = lambda _: True

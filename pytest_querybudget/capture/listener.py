@@ -44,6 +44,8 @@ class Capture:
         self.lock = None if getattr(sys, "_is_gil_enabled", lambda: True)() else threading.RLock()
         # Plans a statement before it is sent, where a rule or the user asks for plans.
         self.planner: Any = None
+        # Watches what is read of the objects that statements load, where the user asks for it.
+        self.audit: Any = None
         # The transaction in which the schema was last changed.
         self.changed_in: Any = None
         self.sessions = Sessions(lambda: self.journals)
@@ -178,18 +180,22 @@ class Capture:
         for code in own:
             self.reader.files.kinds[code.co_filename] = APPLICATION
         journal = Journal(recording, own)
+        recording.audited = self.audit is not None and self.audit.active
         self.journals = (journal,)
         return journal
 
     def end(self) -> None:
         """Stop writing, and let go of everything that a test left behind."""
         self.journals = ()
+        if self.audit is not None:
+            self.audit.forget()
         self.reader.forget()
         self.shapes.forget()
 
     def begin_block(self, recording: Recording) -> Journal:
         """Begin to write the recording of a block, beside that of the test it is in."""
         journal = Journal(recording, frozenset(), "call", inner=bool(self.journals))
+        recording.audited = self.audit is not None and self.audit.active
         if self.journals:
             journal.own, journal.by_line = self.journals[0].own, self.journals[0].by_line
         self.journals = (*self.journals, journal)
@@ -198,6 +204,8 @@ class Capture:
     def end_block(self, journal: Journal) -> None:
         """Stop writing the recording of a block."""
         journal.frame = None
+        if self.audit is not None:
+            self.audit.end_block(journal)
         if journal not in self.journals and not journal.recording.problems:
             journal.recording.problems.append("recording had stopped before the block ended")
         self.journals = tuple(each for each in self.journals if each is not journal)

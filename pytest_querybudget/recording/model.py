@@ -164,6 +164,8 @@ class Statement:
     # The compiled statement of an ORM query, to find the path along which its joins brought something in.
     compiled: Any = None
     strategy: Any = None
+    # What it loaded into mapped objects and what was read of that, where the audit runs; see `recording.reads`.
+    loaded: Any = None
     # Whether its rows are fetched piece by piece.
     streams: bool = False
     window: Any = None
@@ -210,6 +212,8 @@ class Recording:
     problems: list[str] = field(default_factory=list)
     checkouts: dict[str, int] = field(default_factory=dict)
     connects: dict[str, int] = field(default_factory=dict)
+    # Whether it was watched what is read of the objects that statements loaded.
+    audited: bool = False
 
     def __repr__(self) -> str:
         """Say how much it holds, and nothing of it."""

@@ -65,6 +65,10 @@ class Rule(ABC):
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
         """Turn what a marker, the fixture or the ini file says into options. Raises `OptionError`."""
 
+    def unasked(self) -> Options:
+        """Return the options of a rule that nobody declared, and that the plugin applies by itself."""
+        return self.parse((), {})
+
     @abstractmethod
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
         """Yield what a recording has that this rule forbids."""

@@ -22,6 +22,8 @@ from pytest_querybudget.rules.no_row_explosion import NoRowExplosion
 from pytest_querybudget.rules.no_sorts import NoSorts
 from pytest_querybudget.rules.no_unbounded_selects import NoUnboundedSelects
 from pytest_querybudget.rules.no_unindexed_foreign_keys import NoUnindexedForeignKeys
+from pytest_querybudget.rules.no_unused_columns import NoUnusedColumns
+from pytest_querybudget.rules.no_unused_loads import NoUnusedLoads
 from pytest_querybudget.rules.no_write_loops import NoWriteLoops
 from pytest_querybudget.rules.only_columns import OnlyColumns
 from pytest_querybudget.rules.read_only import ReadOnly
@@ -48,6 +50,8 @@ RULES: tuple[Rule, ...] = (
     NoUnboundedSelects(),
     NoRowExplosion(),
     NoAntipatterns(),
+    NoUnusedColumns(),
+    NoUnusedLoads(),
 )
 
 
