@@ -68,7 +68,9 @@ class Run:
         self.budgets = BudgetReader(rules, settings.defaults, settings.switched)
         today = dt.datetime.now(tz=dt.timezone.utc).astimezone().date()
         self.comments = SourceComments(settings.rootdir, today)
-        self.judge = Judge(rules, settings.mode == "strict", self.comments, today, plans=settings.explain, switched=settings.switched)
+        self.judge = Judge(
+            rules, settings.mode == "strict", self.comments, today, plans=settings.explain, switched=settings.switched
+        )
         self.instruments = Instruments(settings, self.note_fault)
         self.instruments.readers = tuple(
             each for found in config.hook.pytest_querybudget_plan_readers() for each in found or ()

@@ -162,7 +162,7 @@ class Audit:
                 each.facts.held = bool(each.alive)
 
     def _wrapped(self, previous: Any) -> Any:
-        def processor(  # noqa: PLR0913 - SQLAlchemy's own signature
+        def processor(
             query_entity: Any,
             mapper: Any,
             context: Any,
@@ -199,7 +199,7 @@ class Audit:
             self.on_fault(error)
             return None
 
-    def _noting(  # noqa: PLR0913 - what SQLAlchemy knows of one place of a result
+    def _noting(
         self, made: Callable[[Any], Any], sights: tuple[Sight, ...], mapper: Any, entity: Any, context: Any, path: Any
     ) -> Any:
         """Return a processor of rows that notes each object it returns."""
@@ -207,7 +207,7 @@ class Audit:
             if mapper not in each.mappers:
                 each.mappers.add(mapper)
                 getters = path.get(context.compile_state.attributes, ("getters", mapper))
-                self._describe(each.facts, mapper, entity, [name for name, _ in getters["cached_populators"]["quick"]])
+                self._describe(each.facts, mapper, entity, {name for name, _ in getters["cached_populators"]["quick"]})
         self.reads.watch(mapper.class_)
         run = context.runid
         key = self.reads.key
@@ -252,7 +252,7 @@ class Audit:
                     if statement.window is journal.window:
                         yield statement, journal
 
-    def _sight(  # noqa: PLR0913 - what SQLAlchemy knows of one place of a result
+    def _sight(
         self,
         statement: Statement,
         journal: Journal,
@@ -282,16 +282,16 @@ class Audit:
             if statement.loaded is None:
                 statement.loaded = []
             statement.loaded.append(facts)
-        family[(journal, whole[0], *hops)] = known
+        place = (journal, whole[0], *hops)
+        family[place] = known
         return known
 
-    def _describe(self, facts: Loaded, mapper: Any, entity: Any, keys: list[str]) -> None:
+    def _describe(self, facts: Loaded, mapper: Any, entity: Any, keys: set[str]) -> None:
         """Say which columns of a mapper were loaded, and which of them the entity that the query names has as well."""
         columns = self.mapped.columns(mapper)
         shared = self.mapped.columns(entity)
-        for key in keys:
-            if key in columns and key not in facts.columns:
-                facts.columns[key] = replace(columns[key], own=key in shared)
+        for key in [each for each in columns if each in keys]:
+            facts.columns.setdefault(key, replace(columns[key], own=key in shared))
         implied = self.mapped.implied(mapper)
         if implied:
             facts.implied = {**facts.implied, **implied}

@@ -70,7 +70,7 @@ def _kind(given: Any) -> tuple[str, int]:
         if names & known:
             return kind, len(_KINDS) + 1 - place
     length = getattr(given, "length", None)
-    name = type(given).__name__.upper()
+    name = type(given).__name__.upper().replace("STRING", "VARCHAR")
     if length and "ENUM" not in names:
         return f"{name}({length})", int(length >= _LONG)
     return name, 0

@@ -30,7 +30,7 @@ _READING = {
     "attributes": frozenset({"get_history", "get_attribute", "get_state_history"}),
     "base": frozenset({"_inspect_mapped_object"}),
     "relationships": frozenset({"merge"}),
-    "session": frozenset({"merge", "_merge", "bulk_save_objects", "<genexpr>", "_bulk_save_mappings"}),
+    "session": frozenset({"merge", "_merge", "bulk_save_objects", "_bulk_save_mappings"}),
 }
 _SETTING = frozenset({"__set__", "__delete__"})
 
@@ -109,8 +109,12 @@ class Reads:
             # A property that everybody uses: the one who asks for it counts.
             frame = frame.f_back
             module = self.modules.get(frame.f_code.co_filename)
-        function = frame.f_code.co_name
-        if module in _INTERNAL or (module == "attributes" and function == "__get__"):
+        asks = frame.f_back if frame.f_code.co_name == "<genexpr>" and frame.f_back is not None else frame
+        function = asks.f_code.co_name
+        if module == "attributes" and function == "__get__":
+            self._note_descriptor(seen, frame)
+            return
+        if module in _INTERNAL:
             return
         if module not in _TOUCHING or function in _READING.get(module, ()) or name not in (STATE, "__dict__"):
             for each in seen:
@@ -121,6 +125,12 @@ class Reads:
                 each.touch()
                 if key is not None:
                     each.add(key)
+
+    def _note_descriptor(self, seen: Iterable[Seen], frame: FrameType) -> None:
+        """Note a read by a descriptor that was asked itself (`Order.note.__get__(order)`), and not by attribute."""
+        if frame.f_back is None or frame.f_back.f_code.co_filename != __file__:
+            for each in seen:
+                each.add(frame.f_locals["self"].key)
 
 
 def _hook(reads: Reads, previous: Any) -> Any:

@@ -152,11 +152,13 @@ def _nobody() -> None:
 
 
 def _signature(compiled: Any) -> tuple[Any, ...]:
-    """Return what tells statements of one text apart: whether and what entities they load, how parameters are named."""
+    """Return what tells statements of one text apart: what entities they load, their parameters, locks they ask for."""
     if compiled is None:
         return ()
     names = tuple(getattr(compiled, "binds", ()))
-    return (orm.entities_of(compiled), names) if orm.is_orm_select(compiled) else (None, names)
+    if not orm.is_orm_select(compiled):
+        return (None, names)
+    return (orm.entities_of(compiled), names, orm.asks_for_locks(compiled))
 
 
 def _mask(text: str, dialect: str) -> str:

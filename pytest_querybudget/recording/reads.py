@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
@@ -60,6 +60,13 @@ class Loaded:
     def looked_at(self) -> bool:
         """Whether anything at all was done with one of the objects."""
         return self.touched or self.whole or bool(self.read)
+
+    def ancestors(self) -> Iterator[Loaded]:
+        """Yield what the objects hang on, the nearest first."""
+        above = self.parent
+        while above is not None:
+            yield above
+            above = above.parent
 
     def names_read(self) -> set[str]:
         """Return the attributes that were read, those that others stand for among them."""

@@ -75,13 +75,13 @@ class NoUnusedColumns(Audited):
 
     ## What it does
 
-    With `--querybudget-audit`, watches which attributes are read of the objects that a query brings in, and names the
-    columns that were loaded with them and read of none, the largest types first (blobs, JSON, texts), with the `defer` or
-    `load_only` that leaves them out.
+    With `--querybudget-audit`, watches which attributes are read of the objects that a query brings in, and
+    names the columns that were loaded with them and read of none, the largest types first (blobs, JSON, texts),
+    with the `defer` or `load_only` that leaves them out.
 
     Where the rule is declared, every such column counts. The audit alone reports blobs, JSON, texts, arrays,
-    long strings and SQL expressions, and only of objects that the application itself has finished with:
-    what it hands to the test is read by nobody else there.
+    long strings and SQL expressions, and only of objects that the application itself has finished with: what it
+    hands to the test is read by nobody else there.
 
     ## Why is this bad
 
@@ -104,27 +104,28 @@ class NoUnusedColumns(Audited):
 
     ## Options
 
-    - patterns of columns to leave out, as `"table.column"`: `no_unused_columns("contacts.notes", "*.created_at")`.
-
-    ## What counts as read
-
-    An attribute that is read or set, by any code, also that of the test; `vars()`, `__dict__`, `inspect()`, pickling, copies and
-    `Session.merge()` read all of an object. Reads by properties, hybrids, proxies, serializers, `repr` and comparisons are
-    reads of what they look at. Loading, flushing and expiring read nothing. Primary and foreign keys, what relationships
-    join by, versions and discriminators are never reported. Two callers of one line in a test are one query: what one of
-    them reads is read.
-
-    In a block of `query_budget(...)`, objects that outlive the block may still be read, and are left out.
+    - patterns of columns to leave out, as `"table.column"`:
+      `no_unused_columns("contacts.notes", "*.created_at")`.
 
     ## When to allow it
 
     Where one query serves several callers and the column is small, with a comment on its line:
     `# querybudget: allow[no_unused_columns] one query for both views`.
 
+    ## What counts as read
+
+    An attribute that is read or set, by any code, also that of the test; `vars()`, `__dict__`, `inspect()`,
+    pickling, copies and `Session.merge()` read all of an object. Reads by properties, hybrids, proxies,
+    serializers, `repr` and comparisons are reads of what they look at. Loading, flushing and expiring read
+    nothing. Primary and foreign keys, what relationships join by, versions and discriminators are never
+    reported. Two callers of one line in a test are one query: what one of them reads is read.
+
+    In a block of `query_budget(...)`, objects that outlive the block may still be read, and are left out.
+
     ## What it costs
 
-    Nothing without `--querybudget-audit`. With it, each attribute of a mapped object takes about a
-    microsecond more to read: see [performance](../performance.md).
+    Nothing without `--querybudget-audit`. With it, each attribute of a mapped object takes about a microsecond
+    more to read: see [performance](../performance.md).
     """
 
     name = "no_unused_columns"
@@ -148,7 +149,8 @@ class NoUnusedColumns(Audited):
         """Yield each query that loads what nobody reads."""
         everything = brought_in(recording, options.phase)
         for brought in everything:
-            if brought.unknown or (is_unasked(options) and (brought.returned or not brought.looked_at)):
+            # Of objects that were only deleted, or compared, nobody asked for a column: the ORM loaded them.
+            if brought.unknown or (is_unasked(options) and (brought.returned or not brought.names_read())):
                 continue
             columns = _unread(brought, options)
             if columns:

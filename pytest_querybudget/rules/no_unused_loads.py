@@ -51,6 +51,7 @@ class UnusedObjects(Finding):
 
     entity: str
     objects: int
+    single: bool = False
     others: bool = False
 
     @property
@@ -65,10 +66,11 @@ class UnusedObjects(Finding):
         where = f" at {self.location.path}:{self.location.line}" if self.location else ""
         if self.others:
             return f"Leave {self.entity} out of the SELECT{where}."
-        if self.objects == 1:
+        if self.single:
             return f"Ask only whether there is one{where}: session.scalar(select(exists().where(...)))."
         return (
-            f"Count in the database{where}: session.scalar(select(func.count()).select_from({self.entity}).where(...)), "
+            f"Count in the database{where}: "
+            f"session.scalar(select(func.count()).select_from({self.entity}).where(...)), "
             "or exists() where only that is asked."
         )
 
@@ -82,16 +84,16 @@ class NoUnusedLoads(Audited):
 
     - relationships that were loaded eagerly, by an option of the query or by the mapping, and that were read of
       none of the objects they were loaded for;
-    - objects that a query loaded and that nothing looked at, because only their number was wanted, or whether there is one:
-      `len(session.scalars(...).all())`.
+    - objects that a query loaded and that nothing looked at, because only their number was wanted, or whether
+      there is one: `len(session.scalars(...).all())`.
 
-    The audit alone reports only objects that the application itself has finished with (what it hands to the test is
-    looked at by nobody else there), and queries that loaded several.
+    The audit alone reports only objects that the application itself has finished with (what it hands to the
+    test is looked at by nobody else there), and queries that loaded several.
 
     ## Why is this bad
 
-    An eager load is one more statement or a wider join for each request, long after the code that needed it has gone.
-    Counting by loading reads whole rows to throw them away, and grows with the table.
+    An eager load is one more statement or a wider join for each request, long after the code that needed it has
+    gone. Counting by loading reads whole rows to throw them away, and grows with the table.
 
     ## Example
 
@@ -107,18 +109,23 @@ class NoUnusedLoads(Audited):
         return session.scalar(select(func.count()).select_from(CallLog).where(CallLog.contact_id == contact_id))
     ```
 
-    ## What counts as looked at
+    ## Options
 
-    Any attribute or method of the object that is asked for, by any code, also that of the test; adding, deleting or relating it to another
-    object; `inspect()`, `vars()` and pickling. A relationship counts as read when the attribute was, or when the objects
-    that it brought in were looked at in another way. Rows that were locked (`with_for_update()`) are never reported.
-
-    In a block of `query_budget(...)`, objects that outlive the block may still be looked at, and are left out.
+    None.
 
     ## When to allow it
 
-    Where objects are compared by identity alone, with a comment on the line that loads them:
-    `# querybudget: allow[no_unused_loads] compared with is`.
+    Where objects are compared by identity alone, with a comment on the line that loads them: `# querybudget:
+    allow[no_unused_loads] compared with is`.
+
+    ## What counts as looked at
+
+    Any attribute or method of the object that is asked for, by any code, also that of the test; adding,
+    deleting or relating it to another object; `inspect()`, `vars()` and pickling. A relationship counts as read
+    when the attribute was, or when the objects that it brought in were looked at in another way. Rows that were
+    locked (`with_for_update()`) are never reported.
+
+    In a block of `query_budget(...)`, objects that outlive the block may still be looked at, and are left out.
     """
 
     name = "no_unused_loads"
@@ -136,7 +143,7 @@ class NoUnusedLoads(Audited):
             if brought.unknown or brought.looked_at or (is_unasked(options) and brought.returned):
                 continue
             if brought.first.how == "query":
-                if _is_unused(brought, everything) and not (is_unasked(options) and brought.fresh < 2):
+                if _is_unused(brought, everything) and not (is_unasked(options) and brought.most_rows < 2):
                     unread += brought.loads
                     yield _objects(brought)
             elif brought.first.how in ("joined", "apart") and _is_unread(brought, everything, options):
@@ -157,6 +164,8 @@ def _is_unread(brought: Brought, everything: Sequence[Brought], options: Options
     """Return whether the relationship was read of none of the objects that it was loaded for."""
     key = brought.first.path[-1].key
     parents = [each.parent for each in brought.loads]
+    if any(each.whole for load in brought.loads for each in load.ancestors()):
+        return False
     for each in everything:
         if any(load in parents for load in each.loads):
             if each.unknown or key in each.names_read() or (is_unasked(options) and each.returned):
@@ -176,6 +185,7 @@ def _objects(brought: Brought) -> UnusedObjects:
         declared_only=brought.returned,
         entity=brought.first.entity,
         objects=brought.fresh,
+        single=brought.most_rows < 2,
         others=len([each for each in statement.loaded if not each.path]) > 1,
     )
 

@@ -67,6 +67,11 @@ class Brought:
         return set().union(*(each.names_read() for each in self.loads))
 
     @property
+    def most_rows(self) -> int:
+        """How many rows the longest result had."""
+        return max(each.max_rows for each in self.statements)
+
+    @property
     def count(self) -> int:
         """How many statements were sent."""
         return sum(each.count for each in dict.fromkeys(self.statements))
@@ -108,9 +113,7 @@ def change_at(brought: Brought, everything: Iterable[Brought]) -> Place | None:
     """Return the line of the query to which a loader option would have to be added, None when there is none."""
     if brought.first.how == "lazy":
         return _origin(brought.statement)
-    top = brought.first
-    while top.parent is not None:
-        top = top.parent
+    *_, top = brought.first, *brought.first.ancestors()
     for each in everything:
         for load, statement in zip(each.loads, each.statements, strict=True):
             if load is top:

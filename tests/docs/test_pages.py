@@ -18,7 +18,7 @@ PACKAGE = ROOT / "pytest_querybudget"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
 #: Options that are declared and do nothing yet: no user hears of them.
-NOT_YET = {"--querybudget-audit", "--querybudget-prove"}
+NOT_YET = {"--querybudget-prove"}
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#([^)\s]+))?\)")
 
 
