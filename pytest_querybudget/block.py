@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -18,19 +18,21 @@ from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 
 if TYPE_CHECKING:
     from pytest_querybudget.capture.listener import Capture
+    from pytest_querybudget.rules.base import Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
     """What a block is in: `open` returns what records, `close` is called when the block has ended.
 
-    `planner` returns what plans statements, for rules that need it.
+    `planner` returns what plans statements, for rules that need it; `watch` hears of the rules before.
 
     `why_blind` says why nothing could be recorded, if so; `note` hears of the verdicts and of the markers that
     silenced some of them.
     """
 
     open: Callable[[], Capture]
+    watch: Callable[[Iterable[Rule]], None] = lambda _: None
     planner: Callable[[], Any] = lambda: None
     close: Callable[[], None] = lambda: None
     why_blind: Callable[[Recording], str | None] = lambda _: None
@@ -65,6 +67,7 @@ class Block:
         __tracebackhide__ = True
         if self.capture is not None:
             raise QueryBudgetError("this block has not ended yet: call query_budget(...) again for a block inside it")
+        self.surroundings.watch([each.rule for each in self.budget.declarations.values()])
         self.capture = self.surroundings.open()
         self.recording = Recording("block")
         self.journal = self.capture.begin_block(self.recording)
@@ -138,6 +141,12 @@ def _alone(root: Path) -> Surroundings:
     capture = Capture(StackReader(Source(root)), lambda _: None)
     registration = Registration(capture)
 
+    def watch(rules: Iterable[Rule]) -> None:
+        needed = list(rules)
+        registration.watch(
+            pools=any(each.needs_pools for each in needed), transactions=any(each.needs_transactions for each in needed)
+        )
+
     def listen() -> Capture:
         registration.add()
         return capture
@@ -146,7 +155,7 @@ def _alone(root: Path) -> Surroundings:
         seen = any(True for _ in recording.statements()) or engine_exists()
         return None if seen else "there is no SQLAlchemy engine in this process, so no statement could be seen"
 
-    return Surroundings(open=listen, close=registration.remove, why_blind=why_blind, planner=_planner)
+    return Surroundings(open=listen, watch=watch, close=registration.remove, why_blind=why_blind, planner=_planner)
 
 
 def _planner() -> Any:

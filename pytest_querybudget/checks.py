@@ -49,6 +49,7 @@ class Checks:
 
     def _check(self, items: list[pytest.Item]) -> None:
         names = self.budgets.marker_names
+        needed = {each.rule for each in self.budgets.defaults.values()}
         patterns: dict[str, Budget] = {}
         if self.mistakes:
             raise BudgetError(self.mistakes[0])
@@ -61,9 +62,11 @@ class Checks:
                 self._refuse_unmeasurable(item, budget)
             except BudgetError as error:
                 raise BudgetError(f"{item.nodeid}: {error}") from None
+            needed.update(each.rule for each in budget.declarations.values())
             if any(each.rule.names_columns for each in budget.declarations.values()):
                 patterns[item.nodeid] = budget
         self.instruments.check_patterns(patterns)
+        self.instruments.need(needed)
 
     def _refuse_typos(self, items: list[pytest.Item]) -> None:
         """Refuse a marker that is all but the name of a rule: it would never fail."""

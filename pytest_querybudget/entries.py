@@ -16,6 +16,7 @@ from pytest_querybudget.reports.document import (
     PhaseEntry,
     ProofEntry,
     StatementEntry,
+    TransactionsEntry,
 )
 from pytest_querybudget.rules.columns import columns_of
 from pytest_querybudget.verdicts import Verdict
@@ -86,6 +87,7 @@ def finding_entry(verdict: Verdict) -> FindingEntry:
         ),
         phase=verdict.phase if verdict.phase in PHASES else "call",
         declared_only=finding.declared_only,
+        evidence=finding.evidence,
     )
 
 
@@ -112,6 +114,21 @@ def _phase(recording: Recording, phase: str) -> PhaseEntry:
         rows=rows,
         checkouts=recording.checkouts.get(phase, 0),
         connects=recording.connects.get(phase, 0),
+    )
+
+
+def transactions_entry(recording: Recording) -> TransactionsEntry | None:
+    """Return what was measured of transactions, if it was."""
+    found = recording.transactions
+    if not found.watched:
+        return None
+    most, longest = found.most, found.longest
+    return TransactionsEntry(
+        count=found.count,
+        queries=most.queries if most else 0,
+        seconds=longest.seconds if longest else 0.0,
+        silent=longest.silent if longest else 0.0,
+        silence=longest.silence if longest else 0.0,
     )
 
 

@@ -50,6 +50,7 @@ class BudgetFixture:
         capture = run.instruments.need_capture()
         surroundings = Surroundings(
             open=lambda: capture,
+            watch=run.instruments.need,
             why_blind=run.instruments.why_blind,
             note=run.note_block,
             planner=run.instruments.need_planner,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from types import CodeType
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pytest_querybudget.capture.listener import Capture
     from pytest_querybudget.capture.registration import ImportWatch, Registration
     from pytest_querybudget.plans.planner import Planner
+    from pytest_querybudget.rules.base import Rule
 
 
 class Instruments:
@@ -40,6 +41,11 @@ class Instruments:
         # The threads there were when the call began (if it did), and those it had started and not joined when it ended.
         self.threads_before: frozenset[threading.Thread] | None = None
         self.threads_left: frozenset[threading.Thread] = frozenset()
+        # What some rule of the run needs to see beside statements.
+        self.pools = bool(settings.reports)
+        self.places = self.transactions = False
+        # Fixtures of several tests that are set up.
+        self.fixtures: list[Any] = []
         self.engine_seen = False
         self.planner: Planner | None = None
         # Plan readers of other plugins and of the suite.
@@ -72,7 +78,8 @@ class Instruments:
         reader = StackReader(Source(self.settings.rootdir, self.settings.source))
         self.capture = Capture(reader, self.on_fault)
         self.capture.strays = Strays()
-        self.registration = Registration(self.capture, pools=bool(self.settings.reports))
+        self.registration = Registration(self.capture, pools=self.pools)
+        self.registration.watch(pools=self.places, transactions=self.transactions)
         self.registration.add()
         if self.settings.audit:
             self._start_audit(self.capture)
@@ -99,6 +106,15 @@ class Instruments:
         if self.capture is not None:
             for each in self.capture.journals:
                 each.recording.audited = False
+
+    def need(self, rules: Iterable[Rule]) -> None:
+        """Listen to pools and transactions from here on, where a rule needs it."""
+        for each in rules:
+            self.places = self.places or each.needs_pools
+            self.transactions = self.transactions or each.needs_transactions
+        self.pools = self.pools or self.places
+        if self.registration is not None:
+            self.registration.watch(pools=self.places, transactions=self.transactions)
 
     # While a test runs
 
@@ -140,6 +156,8 @@ class Instruments:
     def begin_call(self) -> None:
         """Begin the call: remember which threads there are."""
         self.open("call")
+        if self.capture is not None and self.journal is not None:
+            self.capture.connections.note_peak(self.journal)
         self.threads_before = frozenset(threading.enumerate())
 
     def end_call(self) -> None:
@@ -167,6 +185,34 @@ class Instruments:
         if self.journal is not None:
             self.journal.frame = None
             self.journal.own = frozenset()
+
+    # Fixtures
+
+    def begin_fixture(self, fixture: Any) -> None:
+        """Note that a fixture is being set up: what is taken meanwhile is the fixture's."""
+        if self.capture is not None:
+            self.capture.connections.fixtures.append((fixture.argname, fixture.scope))
+
+    def end_fixture(self, fixture: Any) -> None:
+        """Note that a fixture has been set up; those of several tests may keep what a test takes through them."""
+        if self.capture is not None and self.capture.connections.fixtures:
+            self.capture.connections.fixtures.pop()
+        if fixture.scope != "function":
+            self.fixtures.append(fixture)
+
+    def forget_fixture(self, fixture: Any) -> None:
+        """Note that a fixture has been torn down."""
+        self.fixtures = [each for each in self.fixtures if each is not fixture]
+
+    def note_leaks(self) -> None:
+        """Note which connections of the test are still out, now that its fixtures have finished."""
+        if self.capture is not None and self.journal is not None:
+            self.capture.connections.note_leaks(self.journal, self._fixture_values)
+
+    def _fixture_values(self) -> Iterator[Any]:
+        for each in self.fixtures:
+            if each.cached_result is not None:
+                yield each.cached_result[0]
 
     def end(self) -> None:
         """End a test."""

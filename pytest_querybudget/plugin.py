@@ -127,3 +127,19 @@ class Hooks:
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Collect what a worker of pytest-xdist had left."""
         self.run.collect_worker(node, error)
+
+
+class FixtureHooks:
+    """The hooks of fixtures, for rules that tell what a fixture takes from what a test does."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    @pytest.hookimpl(hookwrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, Any, None]:
+        """Note whose the connections are that are taken meanwhile."""
+        yield from self.run.around_fixture(fixturedef)
+
+    def pytest_fixture_post_finalizer(self, fixturedef: Any) -> None:
+        """Let go of a fixture."""
+        self.run.forget_fixture(fixturedef)

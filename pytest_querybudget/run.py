@@ -25,7 +25,14 @@ from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permis
 from pytest_querybudget.chances import comment_chances, marker_chances, wrong_comments
 from pytest_querybudget.checks import Checks
 from pytest_querybudget.collector import Collector
-from pytest_querybudget.entries import budget_entries, finding_entry, phase_entries, route_entries, statement_entries
+from pytest_querybudget.entries import (
+    budget_entries,
+    finding_entry,
+    phase_entries,
+    route_entries,
+    statement_entries,
+    transactions_entry,
+)
 from pytest_querybudget.findings.allowances import Allowed, SourceComments
 from pytest_querybudget.fixture import BudgetFixture
 from pytest_querybudget.instruments import Instruments
@@ -89,6 +96,10 @@ class Run:
     def check_items(self, items: list[pytest.Item]) -> None:
         """Check every budget before the first test runs. Raises `pytest.UsageError`."""
         self.checks.check_items(items)
+        if self.instruments.pools:
+            from pytest_querybudget.plugin import FixtureHooks
+
+            self.config.pluginmanager.register(FixtureHooks(self), "querybudget-fixtures")
 
     # While a test runs
 
@@ -179,9 +190,22 @@ class Run:
         """Record what fixtures send while they are torn down, and finish the recording."""
         self._safely(self.instruments.begin_teardown)
         outcome = yield
+        if self.current is not None and self.current.completed and outcome.excinfo is None:
+            # A test that failed is held by its traceback, and what it has taken with it.
+            self._safely(self.instruments.note_leaks)
         verdicts = self._end_phase("teardown")
         self._safely(self.instruments.end)
         _then(outcome, lambda: self._fail_on(verdicts))
+
+    def around_fixture(self, fixture: Any) -> Generator[None, Any, None]:
+        """Tell what a fixture takes from what the test does."""
+        self._safely(lambda: self.instruments.begin_fixture(fixture))
+        yield
+        self._safely(lambda: self.instruments.end_fixture(fixture))
+
+    def forget_fixture(self, fixture: Any) -> None:
+        """Let go of a fixture that has been torn down."""
+        self.instruments.forget_fixture(fixture)
 
     def _open(self, phase: str, label: str | None = None) -> None:
         self._safely(lambda: self.instruments.open(phase, label))
@@ -334,6 +358,8 @@ class Run:
             statements=statement_entries(recording),
             findings=tuple(finding_entry(each) for each in current.verdicts),
             routes=route_entries(recording),
+            connections=recording.connections.peak,
+            transactions=transactions_entry(recording),
         )
 
     def note_report(self, report: Any) -> None:

@@ -16,12 +16,14 @@ from types import CodeType
 from typing import Any
 from weakref import ref
 
+from pytest_querybudget.capture.connections import Connections
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.observer import Observer, is_default
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION
 from pytest_querybudget.capture.stacks import StackReader
+from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.model import Recording
 
 
@@ -50,6 +52,8 @@ class Capture:
         self.changed_in: Any = None
         self.sessions = Sessions(lambda: self.journals)
         self.observer = Observer(reader, self.shapes, self.sessions, self._note_schema_change)
+        self.connections = Connections(reader, lambda: self.journals, self._runs_in_stray, self._fault_of_pool)
+        self.transactions = Transactions(reader, lambda: self.journals)
 
     # Statements
 
@@ -181,8 +185,14 @@ class Capture:
             self.reader.files.kinds[code.co_filename] = APPLICATION
         journal = Journal(recording, own)
         recording.audited = self.audit is not None and self.audit.active
+        self._follow(journal)
         self.journals = (journal,)
         return journal
+
+    def _follow(self, journal: Journal) -> None:
+        self.connections.begin(journal)
+        if self.observer.transactions is not None:
+            self.transactions.begin(journal)
 
     def end(self) -> None:
         """Stop writing, and let go of everything that a test left behind."""
@@ -191,6 +201,7 @@ class Capture:
             self.audit.forget()
         self.reader.forget()
         self.shapes.forget()
+        self.connections.forget()
 
     def begin_block(self, recording: Recording) -> Journal:
         """Begin to write the recording of a block, beside that of the test it is in."""
@@ -198,7 +209,9 @@ class Capture:
         recording.audited = self.audit is not None and self.audit.active
         if self.journals:
             journal.own, journal.by_line = self.journals[0].own, self.journals[0].by_line
+        self._follow(journal)
         self.journals = (*self.journals, journal)
+        self.connections.note_peak(journal)
         return journal
 
     def end_block(self, journal: Journal) -> None:
@@ -206,6 +219,7 @@ class Capture:
         journal.frame = None
         if self.audit is not None:
             self.audit.end_block(journal)
+        self.connections.note_leaks(journal)
         if journal not in self.journals and not journal.recording.problems:
             journal.recording.problems.append("recording had stopped before the block ended")
         self.journals = tuple(each for each in self.journals if each is not journal)
@@ -219,21 +233,13 @@ class Capture:
             else:
                 trace = trace.tb_next
 
-    # Pools and threads
+    # Threads
 
-    def on_checkout(self, _connection: Any, _record: Any, _proxy: Any) -> None:
-        """Count a connection that is taken from a pool (`PoolEvents.checkout`)."""
-        for journal in self.journals:
-            phase = journal.window.phase
-            counts = journal.recording.checkouts
-            counts[phase] = counts.get(phase, 0) + 1
+    def _fault_of_pool(self, error: Exception) -> None:
+        self._fault(self.journals, error)
 
-    def on_connect(self, _connection: Any, _record: Any) -> None:
-        """Count a connection that a pool opens (`PoolEvents.connect`)."""
-        for journal in self.journals:
-            phase = journal.window.phase
-            counts = journal.recording.connects
-            counts[phase] = counts.get(phase, 0) + 1
+    def _runs_in_stray(self) -> bool:
+        return bool(self.strays) and self.strays.get(get_ident()) is not None
 
     def _is_stray(self) -> bool:
         name = self.strays.get(get_ident())

@@ -27,6 +27,7 @@ from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
 from pytest_querybudget.capture.stacks import COMPARED, Reading, Stack, StackReader, mark, resumed
+from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import (
     MOST_DIGESTS,
@@ -58,6 +59,8 @@ class Observer:
         self.sessions = sessions
         self.on_schema_change = on_schema_change
         self.next_run: Callable[[], int] = orm.run_ids()
+        # Adds statements up by transaction, where a rule asks for it.
+        self.transactions: Transactions | None = None
 
     def observe(  # noqa: C901, PLR0912 - the hottest path there is: no call that can be spared
         self,
@@ -102,6 +105,8 @@ class Observer:
         if elapsed > entry.max_time:
             entry.max_time = elapsed
         entry.last = finished
+        if self.transactions is not None:
+            self.transactions.note(journal, entry, connection, start, finished)
         if failed:
             entry.failed += 1
         elif shape.kind == "select":

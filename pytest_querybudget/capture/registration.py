@@ -6,14 +6,16 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_querybudget.capture.listener import Capture
 
+_Listener = tuple[Any, str, Callable[..., Any], Mapping[str, Any]]
+_FIRST: Mapping[str, Any] = MappingProxyType({"insert": True})
 # Engines can be made as soon as this has been imported: many an application does without `sqlalchemy.orm`.
 _AWAITED = "sqlalchemy"
 
@@ -23,34 +25,82 @@ class Registration:
 
     def __init__(self, capture: Capture, *, pools: bool = False) -> None:
         self.capture = capture
-        # Pool events cost something with each checkout, and only reports show them.
+        # Events of pools and of transactions cost something each: they are for reports, or for rules that need them.
         self.pools = pools
+        self.transactions = False
         self.active = False
 
+    def watch(self, *, pools: bool = False, transactions: bool = False) -> None:
+        """Listen to pools, with the place of each checkout, or to transactions as well, from here on."""
+        self.pools = self.pools or pools
+        self.transactions = self.transactions or transactions
+        if pools:
+            self.capture.connections.places = True
+        if transactions:
+            self.capture.observer.transactions = self.capture.transactions
+        if self.active and (pools or transactions):
+            self.add()
+
+    @property
+    def listeners(self) -> list[_Listener]:
+        """What listens to what."""
+        return [
+            *self._statements,
+            *(self._of_pools if self.pools else ()),
+            *(self._of_transactions if self.transactions else ()),
+        ]
+
+    # SQLAlchemy knows each function by a weak reference: it must stay the same object.
+
     @cached_property
-    def listeners(self) -> list[tuple[Any, str, Callable[..., Any], dict[str, Any]]]:
-        """What listens to what. SQLAlchemy knows each function by a weak reference: it must stay the same object."""
+    def _statements(self) -> list[_Listener]:
         from sqlalchemy.engine import Engine
         from sqlalchemy.orm import Session
-        from sqlalchemy.pool import Pool
 
         capture = self.capture
-        first = {"insert": True}
-        pools: list[tuple[Any, str, Callable[..., Any], dict[str, Any]]] = [
-            (Pool, "checkout", capture.on_checkout, {}),
-            (Pool, "connect", capture.on_connect, {}),
-        ]
         return [
-            *(pools if self.pools else ()),
-            (Engine, "do_execute", capture.on_execute, first),
-            (Engine, "do_executemany", capture.on_executemany, first),
-            (Engine, "do_execute_no_params", capture.on_execute_no_params, first),
-            (Engine, "handle_error", capture.on_error, first),
+            (Engine, "do_execute", capture.on_execute, _FIRST),
+            (Engine, "do_executemany", capture.on_executemany, _FIRST),
+            (Engine, "do_execute_no_params", capture.on_execute_no_params, _FIRST),
+            (Engine, "handle_error", capture.on_error, _FIRST),
             (Session, "after_begin", capture.sessions.on_begin, {}),
             (Session, "after_commit", capture.sessions.on_commit, {}),
             (Session, "after_soft_rollback", capture.sessions.on_rollback, {}),
             (Session, "before_flush", capture.sessions.on_flush, {}),
             (Session, "after_flush", capture.sessions.on_flushed, {}),
+        ]
+
+    @cached_property
+    def _of_pools(self) -> list[_Listener]:
+        from sqlalchemy.pool import Pool
+
+        connections = self.capture.connections
+        return [
+            (Pool, "connect", connections.on_connect, {}),
+            (Pool, "checkout", connections.on_checkout, {}),
+            (Pool, "checkin", connections.on_checkin, {}),
+            (Pool, "detach", connections.on_detach, {}),
+            (Pool, "close", connections.on_close, {}),
+        ]
+
+    @cached_property
+    def _of_transactions(self) -> list[_Listener]:
+        from sqlalchemy.engine import Engine
+        from sqlalchemy.orm import Session
+
+        transactions = self.capture.transactions
+        return [
+            (Engine, "begin", transactions.on_begin, _FIRST),
+            (Engine, "begin_twophase", transactions.on_begin, _FIRST),
+            (Engine, "commit", transactions.on_end, {}),
+            (Engine, "rollback", transactions.on_end, {}),
+            (Engine, "commit_twophase", transactions.on_end, {}),
+            (Engine, "rollback_twophase", transactions.on_end, {}),
+            (Engine, "savepoint", transactions.on_savepoint, {}),
+            (Engine, "release_savepoint", transactions.on_savepoint_end, {}),
+            (Engine, "rollback_savepoint", transactions.on_savepoint_end, {}),
+            (Session, "after_begin", transactions.on_session_begin, {}),
+            (Session, "after_transaction_end", transactions.on_session_end, {}),
         ]
 
     def add(self) -> None:

@@ -57,6 +57,11 @@ class Finding:
         return None
 
     @property
+    def evidence(self) -> tuple[str, ...]:
+        """What the message leaves out, line by line."""
+        return ()
+
+    @property
     def identity(self) -> str:
         """What makes this the same finding on another day: neither the line nor the count, nor the columns.
 

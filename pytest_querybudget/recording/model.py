@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pytest_querybudget.recording.connections import Connections, Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
 
@@ -214,6 +215,8 @@ class Recording:
     connects: dict[str, int] = field(default_factory=dict)
     # Whether it was watched what is read of the objects that statements loaded.
     audited: bool = False
+    connections: Connections = field(default_factory=Connections)
+    transactions: Transactions = field(default_factory=Transactions)
 
     def __repr__(self) -> str:
         """Say how much it holds, and nothing of it."""

@@ -54,6 +54,7 @@ class FindingEntry:
 
     `phase` is the one in which it began: those of `setup` and `teardown` may belong to a fixture of many tests.
     `declared_only` marks what the test function's own lines do, which fails only where the rule is declared.
+    `evidence` is what the message leaves out, line by line.
     """
 
     rule: str
@@ -72,6 +73,7 @@ class FindingEntry:
     proof: ProofEntry | None = None
     phase: str = "call"
     declared_only: bool = False
+    evidence: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,8 +130,26 @@ class BudgetEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TransactionsEntry:
+    """The transactions of a call: how many, and of the longest the statements and the seconds.
+
+    `silent` are those seconds in which nothing was sent, `silence` the most of them at a stretch.
+    """
+
+    count: int = 0
+    queries: int = 0
+    seconds: float = 0.0
+    silent: float = 0.0
+    silence: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestEntry:
-    """One test: `outcome` is `passed`, `failed`, `skipped`, `xfailed`, `xpassed` or `error`."""
+    """One test: `outcome` is `passed`, `failed`, `skipped`, `xfailed`, `xpassed` or `error`.
+
+    `connections` is the most pool connections that were out at one time in the call; `transactions` is null unless a
+    rule of the run is about them.
+    """
 
     __test__ = False
 
@@ -141,6 +161,8 @@ class TestEntry:
     findings: tuple[FindingEntry, ...] = ()
     duration: float = 0.0
     routes: dict[str, int] = field(default_factory=dict)
+    connections: int = 0
+    transactions: TransactionsEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

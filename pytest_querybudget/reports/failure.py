@@ -20,6 +20,7 @@ BLOCK_WIDTH = 70
 MOST_STATEMENTS = 8
 MOST_FINDINGS = 6
 MOST_CALLERS = 3
+MOST_EVIDENCE = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +107,10 @@ def finding_lines(finding: Finding, indent: str = "", *, said: bool = False, pag
     if not said:
         yield from page.wrapped(f"{finding.rule}: ", finding.message, indent)
     inner = indent + "  "
+    for line in finding.evidence[:MOST_EVIDENCE]:
+        yield from page.wrapped("", line, inner)
+    if len(finding.evidence) > MOST_EVIDENCE:
+        yield f"{inner}... and {len(finding.evidence) - MOST_EVIDENCE} more"
     # A figure that many statements add up to is no statement's own; they are listed below it.
     whole = getattr(finding, "of_one", True)
     if whole:

@@ -56,6 +56,9 @@ class Rule(ABC):
     needs_statements: ClassVar[bool] = False
     #: Whether statements have to be planned for this rule.
     needs_plans: ClassVar[bool] = False
+    #: Whether pools, or transactions, have to be listened to for this rule.
+    needs_pools: ClassVar[bool] = False
+    needs_transactions: ClassVar[bool] = False
     #: Whether the rule is applied to every test when every statement is planned.
     explained: ClassVar[bool] = False
     #: Whether the patterns of its options are columns, which the metadata must know.

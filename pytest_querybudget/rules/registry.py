@@ -9,12 +9,15 @@ from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.rules.forbid_columns import ForbidColumns
 from pytest_querybudget.rules.max_columns import MaxColumns
+from pytest_querybudget.rules.max_connections import MaxConnections
 from pytest_querybudget.rules.max_cost import MaxCost
 from pytest_querybudget.rules.max_db_time import MaxDbTime
 from pytest_querybudget.rules.max_queries import MaxQueries
 from pytest_querybudget.rules.max_query_time import MaxQueryTime
 from pytest_querybudget.rules.max_rows import MaxRows
+from pytest_querybudget.rules.max_transaction import MaxTransaction
 from pytest_querybudget.rules.no_antipatterns import NoAntipatterns
+from pytest_querybudget.rules.no_connection_leaks import NoConnectionLeaks
 from pytest_querybudget.rules.no_full_scans import NoFullScans
 from pytest_querybudget.rules.no_n_plus_one import NoNPlusOne
 from pytest_querybudget.rules.no_repeated_queries import NoRepeatedQueries
@@ -52,6 +55,9 @@ RULES: tuple[Rule, ...] = (
     NoAntipatterns(),
     NoUnusedColumns(),
     NoUnusedLoads(),
+    MaxConnections(),
+    NoConnectionLeaks(),
+    MaxTransaction(),
 )
 
 

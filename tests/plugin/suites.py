@@ -24,6 +24,8 @@ for _name in (
     "pytest_querybudget.capture.registration",
     "pytest_querybudget.capture.stacks",
     "pytest_querybudget.run",
+    "sqlalchemy.dialects.mysql.pymysql",
+    "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.aiosqlite",
     "sqlalchemy.ext.asyncio",
     "sqlalchemy.orm",
