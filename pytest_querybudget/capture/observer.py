@@ -57,6 +57,7 @@ class Observer:
         self.reader = reader
         self.shapes = shapes
         self.sessions = sessions
+        self.scope_key = sessions.key
         self.on_schema_change = on_schema_change
         self.next_run: Callable[[], int] = orm.run_ids()
         # Adds statements up by transaction, where a rule asks for it.
@@ -76,7 +77,7 @@ class Observer:
     ) -> None:
         """Add one execution to the recording."""
         connection = context.root_connection
-        scope = self.sessions.scope(connection)
+        scope = connection.__dict__.get(self.scope_key) or self.sessions.scope(connection)
         if scope.internal:
             return
         compiled = context.compiled
@@ -84,7 +85,7 @@ class Observer:
             compiled = None
         text = statement if compiled is None else compiled.string
         shape = self.shapes.by_text.get(text)
-        if shape is None or shape.owner() is not compiled:
+        if shape is None or (shape.owner() is not compiled and shape.kind != "transaction"):
             shape = self.shapes.find(text, compiled, context.dialect.name)
         entry = shape.latest if not journal.inner else journal.latest.get(shape)
         if entry is None or entry.window is not journal.window or not entry.compared:
@@ -169,8 +170,9 @@ class Observer:
         else:
             entry.repeater = Repeater.APPLICATION
             entry.loop = _step_of(stack, frame) if looping else -1
-            if not stack.recursive:
-                entry.compared = min(index + 1, COMPARED)
+            # A function that calls itself stands in the stack once.
+            steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
+            entry.compared = min(steps, COMPARED)
 
     def _mark(self, reading: Reading, entry: Statement) -> int:
         """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""

@@ -15,6 +15,10 @@ from pytest_querybudget.statements import Shape, from_compiled, from_text, liter
 _LITERALS = re.compile(r"'(?:[^']|'')*'|(?<![\w$@:.])\d+(?:\.\d+)?\b")
 _UNUSUAL = re.compile(r"--|/\*|[$\\\"`#\[]|[eEnNbBxX]'")
 _KIND = re.compile(r"\s*([A-Za-z]+)")
+# The names that SQLAlchemy gives to savepoints count on: all of them are one shape.
+_SAVEPOINT = re.compile(r"((?:RELEASE |ROLLBACK TO )?SAVEPOINT )[\w\"`\[\]]+$")
+# How many texts are remembered as they were sent: a text for each row would fill the memory.
+MOST_TEXTS = 10_000
 _KINDS = {
     "SELECT": "select",
     "VALUES": "select",
@@ -126,6 +130,8 @@ class Shapes:
             entry.literal = True
         if compiled is not None:
             entry.owner = weakref.ref(compiled)
+        if len(self.by_text) >= MOST_TEXTS:
+            self.by_text.clear()
         self.by_text[text] = entry
         return entry
 
@@ -163,6 +169,9 @@ def _signature(compiled: Any) -> tuple[Any, ...]:
 
 def _mask(text: str, dialect: str) -> str:
     """Return a text that is the same for all statements of one shape."""
+    savepoint = _SAVEPOINT.match(text)
+    if savepoint is not None:
+        return savepoint.group(1) + "?"
     if len(text) > 20_000 or _UNUSUAL.search(text):
         return normalise(text, dialect)
     return _LITERALS.sub("?", text)

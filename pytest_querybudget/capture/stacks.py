@@ -35,7 +35,7 @@ class Stack:
     `position` is the instruction at which the test function itself stood, or -1 when that is not known.
     """
 
-    __slots__ = ("_places", "crossed", "entered", "position", "recursive", "source", "steps", "tested")
+    __slots__ = ("_places", "crossed", "entered", "near", "position", "recursive", "source", "steps", "tested")
 
     def __init__(
         self,
@@ -48,14 +48,20 @@ class Stack:
         recursive: bool,
         source: Source,
     ) -> None:
-        self.steps = steps
         self.crossed = crossed
+        self.walk(steps)
         self.entered = entered
         self.tested = tested
         self.position = position
         self.recursive = recursive
         self.source = source
         self._places: tuple[Place, ...] | None = None
+
+    def walk(self, steps: tuple[tuple[int, CodeType, int], ...]) -> None:
+        """Take over how many frames lay between the steps this time."""
+        self.steps = steps
+        # The steps inside the current greenlet.
+        self.near = steps if self.crossed < 0 else steps[: self.crossed]
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -68,38 +74,35 @@ class Stack:
         """Return whether the step at `index` is one of the test function's own lines."""
         return 0 <= self.tested <= index
 
-    def matches(self, deepest: int) -> bool:  # noqa: C901 - one pass for each statement
+    def matches(self, deepest: int) -> bool:
         """Return whether the frames from the caller outwards are those of this stack, as far as `deepest` steps."""
-        crossed = self.crossed
-        if deepest == 1 and crossed:
-            hops, code, instruction = self.steps[0]
-            try:
-                frame: FrameType | None = sys._getframe(hops + 1)  # noqa: SLF001
-            except ValueError:
-                return False
-            return frame is not None and frame.f_code is code and frame.f_lasti == instruction
-        frame = None
-        index = 0
-        for hops, code, instruction in self.steps:
-            if index == 0 and crossed:
+        left = deepest
+        away = 1
+        try:
+            for hops, code, instruction in self.near:
                 # Skipping frames in C is many times cheaper than following `f_back`.
-                try:
-                    frame = sys._getframe(hops + 1)  # noqa: SLF001
-                except ValueError:
+                away += hops
+                frame = sys._getframe(away)  # noqa: SLF001
+                if frame.f_code is not code or frame.f_lasti != instruction:
                     return False
-            else:
-                if index == deepest:
+                left -= 1
+                if not left:
                     return True
-                if index == crossed:
-                    frame = parent_frame()
-                for _ in range(hops):
-                    if frame is None:
-                        return False
-                    frame = frame.f_back
+        except ValueError:
+            return False
+        return self.crossed < 0 < len(self.near) or (self.crossed >= 0 and self._matches_beyond(left))
+
+    def _matches_beyond(self, deepest: int) -> bool:
+        """Return whether the frames that await the current greenlet are those of this stack."""
+        frame = parent_frame()
+        for hops, code, instruction in self.steps[self.crossed : self.crossed + deepest]:
+            for _ in range(hops):
+                if frame is None:
+                    return False
+                frame = frame.f_back
             if frame is None or frame.f_code is not code or frame.f_lasti != instruction:
                 return False
-            index += 1
-        return index > 0
+        return True
 
 
 class Mark:
@@ -254,7 +257,7 @@ class StackReader:
             )
         else:
             # The way through the libraries in between may differ from call to call; the last one is the likeliest.
-            stack.steps = tuple(steps)
+            stack.walk(tuple(steps))
         return stack
 
     def forget(self) -> None:
