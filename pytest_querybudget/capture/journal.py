@@ -73,8 +73,10 @@ class Journal:
         self.runs = Runs()
         self.sequence = 0
         self.barrier = 0
-        # When, and as what statement, a shape was last sent with some parameters.
-        self.seen: dict[Any, list[Any]] = {}
+        # When, and as what statement, a shape was last sent with some parameters (plain numbers, by a digest of both:
+        # nothing that the garbage collector would have to follow).
+        self.seen: dict[int, int] = {}
+        self.senders: dict[int, Statement] = {}
         self.written: dict[Any, int] = {}
         self.frame: FrameType | None = None
         self.window: Window = self.open(phase)
@@ -86,6 +88,7 @@ class Journal:
         self.window = Window(phase, label, perf_counter() - self.started)
         self.recording.windows.append(self.window)
         self.seen = {}
+        self.senders = {}
         self.written = {}
         self.frame = None
         return self.window
@@ -139,12 +142,10 @@ class Journal:
         """Remember that a shape of statement wrote something just now."""
         self.written[shape] = self.sequence
 
-    def note_seen(self, key: Any, statement: Statement) -> None:
-        """Remember that a statement ran with these parameters just now, in bounded memory."""
-        seen = self.seen
-        if len(seen) >= MOST_SEEN:
-            del seen[next(iter(seen))]
-        seen[key] = [self.sequence, statement]
+    def forget_oldest(self) -> None:
+        """Forget what was seen first: memory is bounded."""
+        oldest = next(iter(self.seen))
+        del self.seen[oldest], self.senders[oldest]
 
     def unchanged_since(self, then: int, shape: Any) -> bool:
         """Return whether nothing that a shape reads was written, and nothing rolled back, since `then`."""

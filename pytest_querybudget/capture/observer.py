@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from pytest_querybudget.capture import orm
-from pytest_querybudget.capture.journal import Journal
+from pytest_querybudget.capture.journal import MOST_SEEN, Journal
 from pytest_querybudget.capture.parameters import (
     UNKNOWN,
     are_plain,
@@ -113,7 +113,9 @@ class Observer:
         elif shape.kind == "select":
             strategy = entry.strategy
             if strategy is not None:
-                if context.cursor_fetch_strategy is DEFAULT_FETCH and not streams(context):
+                if context.cursor_fetch_strategy is DEFAULT_FETCH and not (
+                    context._is_server_side or context.execution_options.get("stream_results")  # noqa: SLF001
+                ):
                     context.cursor_fetch_strategy = strategy
                 else:
                     context.cursor_fetch_strategy = strategy_for(entry, context, cursor)
@@ -250,7 +252,7 @@ class Observer:
         if not scope.of_session:
             self.sessions.follow_transaction(scope, connection)
         if shape.expanding:
-            values = digest_unordered(grouped(context.compiled_parameters[0], shape.expanding))
+            values = digest_unordered(context.compiled_parameters[0], shape.expanding, shape.fixed)
         else:
             values = digest(parameters)
         if shape.literal:
@@ -258,15 +260,17 @@ class Observer:
         if entry.count <= MOST_SAMPLES:
             self._take_sample(entry, context, parameters, statement)
         if values != UNKNOWN:
-            key = (shape.masked, scope.serial, values)
-            before = journal.seen.get(key)
+            key = hash((shape.masked, scope.serial, values))
+            seen = journal.seen
+            before = seen.get(key)
             if before is None:
-                journal.note_seen(key, entry)
-            else:
-                if journal.barrier < before[0] and (not journal.written or journal.unchanged_since(before[0], shape)):
-                    first = before[1]
-                    entry.repeats[first] = entry.repeats.get(first, 0) + 1
-                before[0], before[1] = journal.sequence, entry
+                if len(seen) >= MOST_SEEN:
+                    journal.forget_oldest()
+            elif journal.barrier < before and (not journal.written or journal.unchanged_since(before, shape)):
+                first = journal.senders[key]
+                entry.repeats[first] = entry.repeats.get(first, 0) + 1
+            seen[key] = journal.sequence
+            journal.senders[key] = entry
         entry.digests.add(values if values != UNKNOWN else -entry.count)
         return values
 

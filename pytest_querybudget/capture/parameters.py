@@ -34,19 +34,12 @@ UNKNOWN = -1
 
 def are_plain(values: Iterable[Any]) -> bool:
     """Return whether all values are of known, immutable types: such may be kept without keeping anything else alive."""
-    for each in values:  # noqa: SIM110 - on a hot path, a loop is half the price of a generator
-        if type(each) not in KNOWN:
-            return False
-    return True
+    return KNOWN.issuperset(map(type, values))
 
 
 def digest(parameters: Any) -> int:
     """Return a number that is equal for equal parameters, or `UNKNOWN`."""
-    kind = type(parameters)
-    if kind is tuple:
-        for each in parameters:
-            if type(each) not in KNOWN:
-                return _digest_nested(parameters)
+    if type(parameters) is tuple and KNOWN.issuperset(map(type, parameters)):
         return hash(parameters)
     return _digest_nested(parameters)
 
@@ -94,10 +87,18 @@ def grouped(parameters: Mapping[str, Any], expanding: frozenset[str]) -> dict[st
     return result
 
 
-def digest_unordered(parameters: Mapping[str, Any]) -> int:
-    """Return a digest that does not depend on the order of a list: the order of an IN list means nothing."""
-    parts = tuple((key, _unordered(value)) for key, value in parameters.items())
-    return UNKNOWN if any(part is None for _, part in parts) else hash(parts)
+def digest_unordered(parameters: Mapping[str, Any], expanding: frozenset[str], fixed: tuple[str, ...]) -> int:
+    """Return a digest that does not depend on the order of an IN list, which means nothing.
+
+    `expanding` are the binds that hold the lists, `fixed` all others.
+    """
+    if len(expanding) == 1 and KNOWN.issuperset(map(type, parameters.values())):
+        listed = dict(parameters)
+        alone = tuple([listed.pop(each, None) for each in fixed]) if fixed else ()
+        return hash((alone, len(listed), frozenset(listed.values())))
+    together = grouped(parameters, expanding)
+    parts = tuple([(key, _unordered(value)) for key, value in together.items()])
+    return UNKNOWN if any([part is None for _, part in parts]) else hash(parts)
 
 
 def digests(parameters: Mapping[str, Any]) -> dict[str, int]:

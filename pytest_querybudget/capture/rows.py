@@ -14,6 +14,9 @@ from pytest_querybudget.recording.model import Statement
 
 DEFAULT_FETCH: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
 _MARK = "_querybudget_rows"
+# Called for each statement: by name, since `super()` costs as much as the rest.
+_FETCH_ONE = _cursor.CursorFetchStrategy.fetchone
+_FETCH_ALL = _cursor.CursorFetchStrategy.fetchall
 
 
 class CountingFetch(_cursor.CursorFetchStrategy):
@@ -31,9 +34,17 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         result.cursor_strategy = streaming
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
-        row = super().fetchone(result, dbapi_cursor, hard_close)
+        row = _FETCH_ONE(self, result, dbapi_cursor, hard_close)
         if row is not None:
-            count(self, result, 1)
+            if self.others:
+                count(self, result, 1)
+            else:
+                facts = result.context.__dict__
+                statement = self.statement
+                statement.rows += 1
+                statement.last_rows = facts[_MARK] = total = facts.get(_MARK, 0) + 1
+                if total > statement.max_rows:
+                    statement.max_rows = total
         return row
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
@@ -42,7 +53,7 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
-        rows = super().fetchall(result, dbapi_cursor)
+        rows = _FETCH_ALL(self, result, dbapi_cursor)
         statement = self.statement
         number = len(rows)
         if self.others or _MARK in result.context.__dict__:

@@ -13,6 +13,7 @@ from pytest_querybudget.statements import Shape, from_compiled, from_text, liter
 
 # Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full.
 _LITERALS = re.compile(r"'(?:[^']|'')*'|(?<![\w$@:.])\d+(?:\.\d+)?\b")
+_SPECIAL = re.compile(r"[-/$\\\"`#\['*]")
 _UNUSUAL = re.compile(r"--|/\*|[$\\\"`#\[]|[eEnNbBxX]'")
 _KIND = re.compile(r"\s*([A-Za-z]+)")
 # The names that SQLAlchemy gives to savepoints count on: all of them are one shape.
@@ -43,6 +44,7 @@ class ShapeEntry:
         "dialect",
         "entities",
         "expanding",
+        "fixed",
         "given",
         "kind",
         "latest",
@@ -67,8 +69,9 @@ class ShapeEntry:
         # Whether it asks for locks, which not every database has words for.
         self.locks = False
         self.dialect = dialect
-        # The binds that hold IN lists.
+        # The binds that hold IN lists, and the others.
         self.expanding: frozenset[str] = frozenset()
+        self.fixed: tuple[str, ...] = ()
         self.orm = False
         self.entities: tuple[str, ...] = ()
         # The mapped attribute of a column, where the statement selects an entity.
@@ -140,6 +143,7 @@ class Shapes:
             return
         entry.learn(from_compiled(compiled))
         entry.expanding = frozenset(name for name, each in compiled.binds.items() if getattr(each, "expanding", False))
+        entry.fixed = tuple(name for name in compiled.binds if name not in entry.expanding)
         entry.locks = orm.asks_for_locks(compiled)
         if orm.is_orm_select(compiled):
             entry.orm = True
@@ -172,7 +176,7 @@ def _mask(text: str, dialect: str) -> str:
     savepoint = _SAVEPOINT.match(text)
     if savepoint is not None:
         return savepoint.group(1) + "?"
-    if len(text) > 20_000 or _UNUSUAL.search(text):
+    if len(text) > 20_000 or (_SPECIAL.search(text) and _UNUSUAL.search(text)):
         return normalise(text, dialect)
     return _LITERALS.sub("?", text)
 

@@ -15,7 +15,7 @@ from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
 
 # How many different parameter sets of one statement are told apart; beyond it, "many" is all that rules need.
-MOST_DIGESTS = 64
+MOST_DIGESTS = 16
 # How many executions are looked at to see which parameters vary.
 MOST_SAMPLES = 16
 # How many results that brought in parents are told apart for one statement.
