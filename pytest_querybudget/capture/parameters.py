@@ -98,7 +98,7 @@ def digest_unordered(parameters: Mapping[str, Any], expanding: frozenset[str], f
         return hash((alone, len(listed), frozenset(listed.values())))
     together = grouped(parameters, expanding)
     parts = tuple([(key, _unordered(value)) for key, value in together.items()])
-    return UNKNOWN if any([part is None for _, part in parts]) else hash(parts)
+    return UNKNOWN if any(part is None for _, part in parts) else hash(parts)
 
 
 def digests(parameters: Mapping[str, Any]) -> dict[str, int]:
