@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -120,13 +121,13 @@ def query_budget(**rules: Any) -> Block:
     The block yields a `Recording`. Raises `BudgetError` for a rule or an option that does not exist, and, at the end
     of the block, `QueryBudgetExceeded`, an `AssertionError`.
     """
-    from pytest_querybudget.reports.failure import explain
+    from pytest_querybudget.reports.failure import Page, explain
 
     budget = BudgetReader(RULES, {}).of_keywords(rules)
     today = dt.date.today()  # noqa: DTZ011 - end dates are the user's own
     root = Path.cwd()
     judge = Judge(RULES, strict=False, comments=SourceComments(root, today), today=today)
-    return Block(budget, judge, explain, _alone(root))
+    return Block(budget, judge, partial(explain, page=Page(raised=True)), _alone(root))
 
 
 def _alone(root: Path) -> Surroundings:

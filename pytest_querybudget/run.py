@@ -91,7 +91,9 @@ class Run:
         self.problems: list[Problem] = []
         full = config.getoption("verbose", 0) > 1
         self.text_of = partial(failure.explain, page=failure.Page(full=full))
-        self.block_text_of = partial(failure.explain, page=failure.Page(width=failure.BLOCK_WIDTH, full=full))
+        self.block_text_of = partial(
+            failure.explain, page=failure.Page(width=failure.BLOCK_WIDTH, full=full, raised=True)
+        )
 
     def check_items(self, items: list[pytest.Item]) -> None:
         """Check every budget before the first test runs. Raises `pytest.UsageError`."""

@@ -27,11 +27,13 @@ MOST_EVIDENCE = 8
 class Page:
     """How a text is laid out: at most `width` columns, where words allow it.
 
-    `full` (that is `-vv`) lays each statement out over several lines instead of abridging it.
+    `full` (that is `-vv`) lays each statement out over several lines instead of abridging it. `raised` keeps the
+    first sentence on one line, where `pytest.raises(match=...)` may look for it.
     """
 
     width: int = WIDTH
     full: bool = False
+    raised: bool = False
 
     def wrapped(self, label: str, text: str, indent: str = "") -> Iterator[str]:
         """Yield a text behind a label, over as many lines as it takes."""
@@ -53,9 +55,8 @@ class Page:
             yield (" " * len(label) if index else label) + line
 
 
-def explain(recording: Recording, budget: Any, verdicts: Sequence[Any], page: Page | None = None) -> str:  # noqa: ARG001
-    """Return the whole text; its first line is all that short listings show."""
-    page = page or Page()
+def explain(recording: Recording, budget: Any, verdicts: Sequence[Any], page: Page) -> str:  # noqa: ARG001
+    """Return the whole text; its first sentence is all that short listings show."""
     failed = [each.finding for each in verdicts if each.failed]
     others = [each.finding for each in verdicts if not each.failed and each.allowed is None]
     lines: list[str] = [*_headline(failed, page), ""]
@@ -63,7 +64,7 @@ def explain(recording: Recording, budget: Any, verdicts: Sequence[Any], page: Pa
         told = list(finding_lines(each, said=len(failed) == 1, page=page))
         lines += [*told, ""] if told else []
     lines += _more(len(failed), MOST_FINDINGS, "finding")
-    sums = [each for each in failed if hasattr(each, "limit") and not each.of_one]
+    sums = [each for each in failed if hasattr(each, "limit") and each.sql and not each.of_one]
     if sums:
         statements = _counted(recording, sums)
         lines += [*statement_lines(statements, by_time=all(each.is_time for each in sums), page=page), ""]
@@ -74,14 +75,13 @@ def explain(recording: Recording, budget: Any, verdicts: Sequence[Any], page: Pa
 
 
 def _headline(failed: Sequence[Finding], page: Page) -> Iterator[str]:
-    """Yield the first line: expected and got, or the names of the rules."""
+    """Yield the first sentence: expected and got, or the names of the rules."""
     rules = list(dict.fromkeys(each.rule for each in failed))
-    if len(failed) == 1:
-        yield from page.wrapped("", f"{failed[0].rule}: {failed[0].message}")
-    elif len(rules) == 1:
-        yield from page.wrapped("", f"{rules[0]}: {failed[0].message} (and {len(failed) - 1:,} more)")
-    else:
-        yield from page.wrapped("", f"{len(rules)} budgets exceeded: {', '.join(rules)}")
+    more = f" (and {len(failed) - 1:,} more)" if len(failed) > 1 else ""
+    told = f"{rules[0]}: {failed[0].message}{more}"
+    if len(rules) > 1:
+        told = f"{len(rules)} budgets exceeded: {', '.join(rules)}"
+    yield from [printable(told)] if page.raised else page.wrapped("", told)
 
 
 def _more(number: int, shown: int, noun: str) -> list[str]:

@@ -60,7 +60,7 @@ def _totals(report: Report, width: int) -> list[str]:
     around = totals.queries - sum(each.phases["call"].queries for each in report.tests if "call" in each.phases)
     fixtures = f" ({around:,} in fixtures)" if around else ""
     counted = f"{plural(totals.queries, 'query')} in {plural(totals.tests, 'test')}{fixtures}"
-    told = f"{counted}, {duration(totals.db_time)} in the database: {kinds}"
+    told = f"{counted}, {duration(totals.db_time)} in the database{kinds and f': {kinds}'}"
     return [each.replace("\xa0", " ") for each in textwrap.wrap(told, max(width - 1, 20), subsequent_indent="  ")]
 
 
@@ -97,12 +97,12 @@ def _findings(report: Report, width: int) -> Iterator[Line]:
 def _finding(seen: _Seen, width: int) -> Iterator[Line]:
     entry = seen.entry
     place = f"{entry.location.path}:{entry.location.line}" if entry.location else "?"
-    subject = entry.relationship or ", ".join(entry.tables)
+    subject = " ".join([entry.rule, printable(entry.relationship or ", ".join(entry.tables))]).strip()
     tests = plural(len(seen.tests), "test")
     mark = "F" if seen.failed else "-"
     markup = {"red": True} if seen.failed else {"yellow": True}
     yield (
-        _cut(f"{mark} {entry.rule} {printable(subject)} x{seen.count:,} at {printable(place)} in {tests}", width),
+        _cut(f"{mark} {subject} x{seen.count:,} at {printable(place)} in {tests}", width),
         markup,
     )
     if entry.fix:

@@ -330,8 +330,8 @@ def test_a_leak_is_named_with_its_stack(suite: Suite) -> None:
     )
     assert outcome.counts == {"passed": 1, "error": 1}
     expected = """
-query budget exceeded: no_connection_leaks: a connection was taken from the
-pool and still out at the end
+no_connection_leaks: a connection was taken from the pool and still out at the
+end
 
   at     app.py:10 in find
   called by app.py:14 in transcript

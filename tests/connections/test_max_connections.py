@@ -160,8 +160,7 @@ def test_each_place_is_named(suite: Suite) -> None:
         head=HEAD,
     )
     expected = """
-query budget exceeded: max_connections: expected at most 2 pool connections
-out at one time, got 4
+max_connections: expected at most 2 pool connections out at one time, got 4
 
   taken at test_it.py:23 in held (session fixture held)
   taken at test_it.py:33 in test_it
