@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from pytest_querybudget.chances import Chance
-from pytest_querybudget.reports.document import Problem, Report, TestEntry, Tool, from_plain, total
+from pytest_querybudget.reports.document import Problem, Proven, Report, TestEntry, Tool, from_plain, total
 from pytest_querybudget.reports.format import ReportError
 from pytest_querybudget.reports.registry import names
 from pytest_querybudget.reports.writer import parse_target
@@ -85,6 +85,15 @@ class Collector:
         """Take over problems, and which allowances silenced something."""
         self.problems += [from_plain(Problem, each) for each in left["problems"]]
         self.chances += [from_plain(Chance, each) for each in left["allowances"]]
+        for each in left.get("proofs", ()):
+            self._add_proof(from_plain(Proven, each))
+
+    def _add_proof(self, proven: Proven) -> None:
+        test = self.tests.get(proven.nodeid)
+        if test is not None and proven.number < len(test.findings):
+            findings = list(test.findings)
+            findings[proven.number] = replace(findings[proven.number], proof=proven.proof)
+            self.tests[proven.nodeid] = replace(test, findings=tuple(findings))
 
     def add_worker(self, name: str, left: dict[str, Any] | None, error: object) -> None:
         """Take over what a worker had left, or note that it was lost."""

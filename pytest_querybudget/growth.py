@@ -201,7 +201,7 @@ class Recorder:
 
     def failing(self, findings: Sequence[Finding]) -> list[Finding]:
         """Note findings for the reports of the test, and return those that nothing allows."""
-        if self.run is None or self.run.current is None:
+        if self.run is None or self.run.current is None or self.run.current.again:
             return []
         current = self.run.current
         verdicts, used = self.run.judge.verdicts_of(findings, current.budget.permissions)

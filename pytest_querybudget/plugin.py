@@ -13,6 +13,7 @@ from pytest_querybudget.settings import add_options
 from pytest_querybudget.start import budget_fixture, growth_fixture, start
 
 if TYPE_CHECKING:
+    from pytest_querybudget.prove import Prover
     from pytest_querybudget.run import Run
 
 
@@ -143,3 +144,20 @@ class FixtureHooks:
     def pytest_fixture_post_finalizer(self, fixturedef: Any) -> None:
         """Let go of a fixture."""
         self.run.forget_fixture(fixturedef)
+
+
+class ProofHooks:
+    """The hooks of `--querybudget-prove`."""
+
+    def __init__(self, prover: Prover) -> None:
+        self.prover = prover
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None, Any, Any]:
+        """Try cures when a test is over and everybody has heard of it."""
+        return (yield from self.prover.around(item, nextitem))
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, Any, Any]:
+        """Tell what fixtures of wider scope commit from what the test does."""
+        return (yield from self.prover.around_fixture(fixturedef.scope))

@@ -11,7 +11,8 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import traceback
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -38,9 +39,10 @@ from pytest_querybudget.fixture import BudgetFixture
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.lock.check import LockVerdict
 from pytest_querybudget.outcomes import BudgetFailure, hide_own_frames, point_to_test
+from pytest_querybudget.prove import Finished, Prover
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports import failure
-from pytest_querybudget.reports.document import Problem, TestEntry, from_plain, to_plain
+from pytest_querybudget.reports.document import Problem, Proven, TestEntry, from_plain, to_plain
 from pytest_querybudget.reports.text import well_formed
 from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.rules.constant_queries import ConstantQueries
@@ -64,6 +66,8 @@ class Current:
     failed: bool = False
     # Whether the call came to its end by itself.
     completed: bool = False
+    # Whether it runs again, to try a cure: it is held to nothing, and nobody hears of it.
+    again: bool = False
 
 
 class Run:
@@ -89,6 +93,11 @@ class Run:
         self.is_worker = hasattr(config, "workerinput")
         # What the test that runs now has to tell beside its entry.
         self.problems: list[Problem] = []
+        # What was tried, and came out only after its test had been handed over.
+        self.proofs: list[Proven] = []
+        self.prover = (
+            Prover(self.instruments, self._again, self.proofs.append, self._note_no_proof) if settings.prove else None
+        )
         full = config.getoption("verbose", 0) > 1
         self.text_of = partial(failure.explain, page=failure.Page(full=full))
         self.block_text_of = partial(
@@ -288,6 +297,16 @@ class Run:
             self.current.verdicts += verdicts
             self.current.used |= used
 
+    # When it runs again
+
+    @contextmanager
+    def _again(self, item: pytest.Item, recording: Recording) -> Iterator[None]:
+        self.current = Current(item, Budget(), recording, again=True)
+        try:
+            yield
+        finally:
+            self.current = None
+
     # What is handed over
 
     def around_report(self, item: pytest.Item, error: BaseException | None) -> Generator[None, Any, Any]:
@@ -306,6 +325,18 @@ class Run:
         if report.when != "teardown" or current is None or current.item is not item:
             return
         self.current = None
+        if self.prover is not None:
+            directory = (getattr(item, "funcargs", None) or {}).get("tmp_path")
+            passed = current.completed and report.passed
+            self.prover.expect(
+                Finished(
+                    item=item,
+                    verdicts=current.verdicts,
+                    recording=current.recording,
+                    passed=passed,
+                    directory=directory,
+                )
+            )
         try:
             report.querybudget = self._entry(current)
         except Exception as error:  # noqa: BLE001 - the test's own report must arrive
@@ -379,6 +410,7 @@ class Run:
             "problems": [to_plain(each) for each in problems],
             "allowances": [to_plain(each) for each in comment_chances(self.comments, rules, today)],
             "partial": self.adoption.coverage.partial,
+            "proofs": [to_plain(each) for each in self.proofs],
         }
         if self.is_worker:
             self.config.workeroutput["querybudget"] = left  # type: ignore[attr-defined]
@@ -436,15 +468,20 @@ class Run:
 
     def note_fault(self, error: BaseException) -> None:
         """Remember a fault of this plugin: it is shown, and the session does not succeed."""
+        nodeid = self.current.item.nodeid if self.current else None
+        self.problems.append(Problem(slug="fault", text=self._fault_text(error), nodeid=nodeid))
+
+    def _note_no_proof(self, error: Exception) -> None:
+        """Remember why cures are not tried: that fails nothing."""
+        self.problems.append(Problem(slug="not-tried", text=f"cures, after {self._fault_text(error)}"))
+
+    def _fault_text(self, error: BaseException) -> str:
+        if self.config.getoption("fulltrace", default=False):
+            traceback.print_exception(error, file=sys.stderr)
         package = str(Path(__file__).parent)
         where = [each for each in traceback.extract_tb(error.__traceback__) if each.filename.startswith(package)]
         place = f" at {Path(where[-1].filename).name}:{where[-1].lineno}" if where else ""
-        nodeid = self.current.item.nodeid if self.current else None
-        self.problems.append(
-            Problem(slug="fault", text=f"{type(error).__name__} inside the plugin{place}", nodeid=nodeid)
-        )
-        if self.config.getoption("fulltrace", default=False):
-            traceback.print_exception(error, file=sys.stderr)
+        return f"{type(error).__name__} inside the plugin{place}"
 
     def fixture(self) -> BudgetFixture:
         """Return the fixture's value for the test that runs."""

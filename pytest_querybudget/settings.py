@@ -77,7 +77,11 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     add("--querybudget-top", type=int, metavar="N", help="how many tests the summary lists")
     add("--querybudget-explain", action="store_true", help="plan every statement, and judge the plans")
     add("--querybudget-audit", action="store_true", help="watch what is read of the objects that are loaded")
-    add("--querybudget-prove", action="store_true", help="not available yet")
+    add(
+        "--querybudget-prove",
+        action="store_true",
+        help="run each test with an N+1 once more with the loader option that cures it, and say what it then sends",
+    )
     add(
         "--querybudget-lock",
         nargs="?",
@@ -113,9 +117,6 @@ def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:
     given = _given(config)
     _refuse_unknown(given, rules)
     option = config.getoption
-    for name in ("prove",):
-        if option(f"querybudget_{name}"):
-            raise ValueError(f"--querybudget-{name} is not available in this version")
     mode = option("querybudget") or config.getini("querybudget_mode") or "report"
     if mode not in MODES:
         raise ValueError(f"querybudget_mode got {mode!r}, but takes one of {', '.join(MODES)}")

@@ -27,7 +27,7 @@ def start(config: pytest.Config) -> None:
         settings = read_settings(config, [each.name for each in RULES])
         if settings.mode == "off":
             return
-        from pytest_querybudget.plugin import Hooks
+        from pytest_querybudget.plugin import Hooks, ProofHooks
         from pytest_querybudget.run import Run
 
         run = config.stash[RUN] = Run(config, settings, RULES)
@@ -37,6 +37,9 @@ def start(config: pytest.Config) -> None:
     if _runs_tests(config):
         run.instruments.install()
         config.add_cleanup(run.instruments.remove)
+        if run.prover is not None:
+            config.pluginmanager.register(ProofHooks(run.prover), "querybudget-prove")
+            config.add_cleanup(run.prover.close)
 
 
 def budget_fixture(config: pytest.Config) -> Any:

@@ -6,6 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import ClassVar
 
+from pytest_querybudget.findings.loaders import LoaderCure
 from pytest_querybudget.recording.places import Place
 
 
@@ -60,6 +61,16 @@ class Finding:
     def evidence(self) -> tuple[str, ...]:
         """What the message leaves out, line by line."""
         return ()
+
+    @property
+    def loaders(self) -> LoaderCure | None:
+        """The loader options of the fix, where it is made of them: what `--querybudget-prove` tries."""
+        return None
+
+    @property
+    def no_loaders(self) -> str | None:
+        """Why a finding of this kind has no loader option to try, where another of its kind would have one."""
+        return None
 
     @property
     def identity(self) -> str:

@@ -77,6 +77,15 @@ class FindingEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Proven:
+    """The proof of one finding: its test, and the number that it has among the findings of that test."""
+
+    nodeid: str
+    number: int
+    proof: ProofEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StatementEntry:
     """All executions of one shape of statement from one place in one phase.
 

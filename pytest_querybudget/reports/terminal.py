@@ -105,9 +105,25 @@ def _finding(seen: _Seen, width: int) -> Iterator[Line]:
         _cut(f"{mark} {subject} x{seen.count:,} at {printable(place)} in {tests}", width),
         markup,
     )
-    if entry.fix:
-        proven = " (proven)" if entry.proof and entry.proof.verdict == "proven" else ""
-        yield _cut(f"    {printable(entry.fix.partition(chr(10))[0])}{proven}", width), {}
+    yield from ((line, {}) for line in _cure(entry, width))
+
+
+def _cure(entry: FindingEntry, width: int) -> Iterator[str]:
+    """Yield the cure, or in its place what came of trying it, which is the same cure with figures."""
+    fix, proof = printable((entry.fix or "").partition("\n")[0]), entry.proof
+    tried = proof is not None and proof.verdict != "untried"
+    if fix and (proof is None or proof.index is not None or not tried):
+        yield _cut(f"    {fix}{f' ({proof.verdict})' if proof and tried else ''}", width)
+    if proof is not None and proof.index is None:
+        text = f"{printable(proof.text)}{f' ({proof.verdict})' if tried else ''}"
+        yield from textwrap.wrap(
+            text,
+            width - 1,
+            initial_indent=" " * 4,
+            subsequent_indent=" " * 6,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
 
 
 def _merged(tests: Iterable[TestEntry]) -> list[_Seen]:

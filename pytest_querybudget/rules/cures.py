@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from pytest_querybudget.findings.loaders import LoaderOption, Step
 from pytest_querybudget.recording.model import Hop, Meaning
 from pytest_querybudget.recording.places import Place
 
@@ -54,7 +55,7 @@ def loader_cure(meaning: Meaning, query: Query, origin: Place | None) -> str | N
             f"Refresh them together: session.scalars(select({meaning.entity}).where(...)"
             ".execution_options(populate_existing=True)).all()"
         )
-    return f"Add .options({loader_option(meaning, query)}){where}."
+    return f"Add .options({', '.join(map(str, loader_options(meaning, query)))}){where}."
 
 
 def _expired_cure(meaning: Meaning) -> str:
@@ -66,24 +67,25 @@ def _expired_cure(meaning: Meaning) -> str:
     return f"Load them together: session.scalars(select({meaning.entity}).where(...)).all(), after what expired them."
 
 
-def loader_option(meaning: Meaning, query: Query) -> str:
-    """Return the loader option as Python, the whole path from the entity that the query selects."""
+def loader_options(meaning: Meaning, query: Query) -> tuple[LoaderOption, ...]:
+    """Return the loader options, the whole path from the entity that the query selects; none where none would help."""
+    if meaning.load not in ("lazy", "deferred", "subclass"):
+        return ()
     hops = _collapsed(meaning.path)
+    steps = tuple(_steps(hops, query))
     if meaning.load == "subclass":
         base = meaning.base or meaning.entity
-        classes = ", ".join(query.subclasses or (meaning.entity,))
-        return ".".join([*_steps(hops, query), f"selectin_polymorphic({base}, [{classes}])"])
-    steps = _steps(hops, query)
+        classes = query.subclasses or (meaning.entity,)
+        return (LoaderOption((*steps, Step("selectin_polymorphic", base, classes=classes))),)
     if meaning.load == "deferred":
-        columns = [f"undefer({meaning.entity}.{each})" for each in meaning.attributes]
-        return ", ".join(".".join([*steps, each]) for each in columns)
+        return tuple(LoaderOption((*steps, Step("undefer", meaning.entity, each))) for each in meaning.attributes)
     first = hops[0] if hops else None
     ancestors = first.ancestors if first else ()
     root = next((each for each in ancestors if first and each in query.entities and each not in first.bases), None)
     if first and root:
         # An option for an attribute of a subclass takes effect only once the query loads that subclass.
-        return f"selectin_polymorphic({root}, [{first.owner}]), {'.'.join(steps)}"
-    return ".".join(steps)
+        return LoaderOption((Step("selectin_polymorphic", root, classes=(first.owner,)),)), LoaderOption(steps)
+    return (LoaderOption(steps),) if steps else ()
 
 
 def _collapsed(path: tuple[Hop, ...]) -> list[Hop]:
@@ -95,17 +97,19 @@ def _collapsed(path: tuple[Hop, ...]) -> list[Hop]:
     return hops
 
 
-def _steps(hops: list[Hop], query: Query) -> list[str]:
-    """Return one option a hop: eager for what was lazy, and only named for what the query loads already."""
-    steps = []
+def _steps(hops: list[Hop], query: Query) -> Iterator[Step]:
+    """Yield one step a hop: eager for what was lazy, and only named for what the query loads already."""
     for index, hop in enumerate(hops):
-        owner = _owner(hop, query.entities) if index == 0 else hop.owner
-        attribute = f"{owner}.{hop.key}"
         following = hops[index + 1] if index + 1 < len(hops) else None
-        if following and hop.target not in following.bases and hop.target in following.ancestors:
-            attribute += f".of_type({following.owner})"
-        steps.append(_option(hop, attribute, deep=query.deep, joins=not query.given))
-    return steps
+        narrowed = following and hop.target not in following.bases and hop.target in following.ancestors
+        function, depth = _function(hop, deep=query.deep, joins=not query.given)
+        yield Step(
+            function,
+            _owner(hop, query.entities) if index == 0 else hop.owner,
+            hop.key,
+            of_type=following.owner if following and narrowed else None,
+            depth=depth,
+        )
 
 
 def _owner(hop: Hop, entities: tuple[str, ...]) -> str:
@@ -116,12 +120,12 @@ def _owner(hop: Hop, entities: tuple[str, ...]) -> str:
     return hop.owner
 
 
-def _option(hop: Hop, attribute: str, *, deep: bool, joins: bool) -> str:
+def _function(hop: Hop, *, deep: bool, joins: bool) -> tuple[str, int | None]:
     if not hop.lazy:
-        return f"defaultload({attribute})"
+        return "defaultload", None
     if hop.recursive and deep:
-        return f"selectinload({attribute}, recursion_depth=-1)"
-    return f"joinedload({attribute})" if joins and not hop.uselist else f"selectinload({attribute})"
+        return "selectinload", -1
+    return ("joinedload" if joins and not hop.uselist else "selectinload"), None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

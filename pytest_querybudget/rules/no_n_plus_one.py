@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pytest_querybudget.findings.loaders import LoaderCure
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Origin, Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
-from pytest_querybudget.rules.cures import Lookup, Query, loader_cure, lookup_cure, loop_words
+from pytest_querybudget.rules.cures import Lookup, Query, loader_cure, loader_options, lookup_cure, loop_words
 from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, loop_place
 from pytest_querybudget.rules.varying import Varying, varying
 
@@ -27,6 +28,8 @@ class LazyLoads(Finding):
 
     meaning: Meaning
     query: Query = Query()  # noqa: RUF009 - a frozen value
+    # The stacks of the queries that brought the parents in.
+    stacks: frozenset[tuple[Place, ...]] = field(default_factory=frozenset, compare=False)
 
     @property
     def message(self) -> str:
@@ -38,6 +41,19 @@ class LazyLoads(Finding):
     def fix(self) -> str | None:
         """The loader option, written against the query that brought the parents in."""
         return loader_cure(self.meaning, self.query, self.origin)
+
+    @property
+    def loaders(self) -> LoaderCure | None:
+        """The same option, to be tried."""
+        options = loader_options(self.meaning, self.query)
+        return LoaderCure(options, self.origin, self.stacks) if options and self.origin else None
+
+    @property
+    def no_loaders(self) -> str | None:
+        """What expires instances, or makes those that no query brought in, is the code's own doing."""
+        if not loader_options(self.meaning, self.query):
+            return "no loader option keeps instances from being loaded again"
+        return None if self.origin else "no query brought the parents in, to add a loader option to"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +92,11 @@ class Lookups(Finding):
                 patterns=self.patterns,
             )
         )
+
+    @property
+    def no_loaders(self) -> str:
+        """One query for all keys is written by hand."""
+        return "a loop of look-ups is cured by another query, not by a loader option"
 
 
 @dataclass(slots=True, eq=False)
@@ -221,7 +242,7 @@ def _merge(groups: dict[tuple[Any, ...], _Group], threshold: float) -> Iterator[
         for _, group in found:
             for statement, count in group.statements.items():
                 statements[statement] = statements.get(statement, 0) + count
-        yield _finding(origin, statements)
+        yield _finding(origin, statements, frozenset(each.statement.stack.places for each, _ in found))
 
 
 def _levels_grow(group: _Group) -> bool:
@@ -233,7 +254,7 @@ def _levels_grow(group: _Group) -> bool:
     return max(by_depth.values()) > 1
 
 
-def _finding(origin: Origin, statements: dict[Statement, int]) -> LazyLoads:
+def _finding(origin: Origin, statements: dict[Statement, int], stacks: frozenset[tuple[Place, ...]]) -> LazyLoads:
     most = max(statements, key=lambda each: statements[each])
     meaning = min((each.meaning for each in statements if each.meaning), key=lambda each: len(each.path))
     shallow = meaning.load in ("expired", "refresh")
@@ -247,6 +268,7 @@ def _finding(origin: Origin, statements: dict[Statement, int]) -> LazyLoads:
         relationship=meaning.relationship,
         declared_only=shallow and is_own(most),
         meaning=meaning,
+        stacks=stacks,
         query=Query(
             entities=origin.statement.shape.entities,
             subclasses=tuple(sorted({each.meaning.entity for each in statements if each.meaning})),

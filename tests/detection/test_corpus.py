@@ -40,7 +40,7 @@ LOADERS = r"(?:selectinload|joinedload|subqueryload|undefer|undefer_group|select
 class Run:
     """One run of a scenario: what was sent, how the tests ended, and what the plugin reports."""
 
-    def __init__(self, pytester: pytest.Pytester, files: dict[str, str], *, watched: bool) -> None:
+    def __init__(self, pytester: pytest.Pytester, files: dict[str, str], *options: str, watched: bool) -> None:
         for name, source in {"pytest.ini": INI, **files}.items():
             path = pytester.path / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ class Run:
         if not watched:
             arguments += ["-p", "no:querybudget"]
         if watched:
-            arguments += ["--querybudget=strict", "--querybudget-report=json:report.json"]
+            arguments += ["--querybudget=strict", "--querybudget-report=json:report.json", *options]
             if not any(each.value == PLUGIN for each in entry_points(group="pytest11")):
                 arguments += ["-p", PLUGIN]
         self.result = pytester.runpytest_inprocess(*arguments, plugins=[self.witness])
@@ -61,6 +61,11 @@ class Run:
     def findings(self) -> list[dict[str, Any]]:
         """What was found in all tests of the scenario."""
         return [finding for test in self.tests for finding in test["findings"]]
+
+
+def is_tried(scenario: Scenario) -> bool:
+    """Whether the cure is the loader option that is printed, added to a query."""
+    return bool(scenario.cures) and all(each.new is None for each in scenario.cures)
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +124,21 @@ def test_cure_runs(pytester: pytest.Pytester, scenario: Scenario) -> None:
     assert not after.findings, "\n".join(map(describe, after.findings))
     assert not after.witness.outcomes, "\n".join(after.witness.outcomes.values())
     assert len(after.witness.texts) < len(before.witness.texts)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec(PLUGIN), reason="the plugin is not there")
+@pytest.mark.parametrize("scenario", [each for each in SCENARIOS if is_tried(each)], ids=lambda each: each.name)
+def test_proof_is_true(pytester: pytest.Pytester, scenario: Scenario) -> None:
+    """What `--querybudget-prove` counts is what the code sends once it is really changed."""
+    before = Run(pytester, scenario.files, "--querybudget-prove", watched=True)
+    proofs = [each["proof"] for each in before.findings if each["proof"] and each["proof"]["verdict"] != "untried"]
+    assert proofs, [each["proof"] for each in before.findings]
+    assert {each["verdict"] for each in proofs} == {"proven"}, proofs
+    together = [int(found[1]) for each in proofs if (found := re.search(r"; (\d+) with all", each["text"]))]
+    after = Run(pytester, cured(scenario, before.findings), watched=True)
+    # `setUp` is a part of the call for the witness, and of the setup for the plugin.
+    aside = len(before.witness.texts) - int(proofs[0]["before"])
+    assert {*(together or [int(each["after"]) for each in proofs])} == {len(after.witness.texts) - aside}
 
 
 def compare(scenario: Scenario, findings: list[dict[str, Any]]) -> list[str]:

@@ -17,8 +17,6 @@ from tests.docs.generator import ROOT
 PACKAGE = ROOT / "pytest_querybudget"
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
 README = (ROOT / "README.md").read_text("utf-8")
-#: Options that are declared and do nothing yet: no user hears of them.
-NOT_YET = {"--querybudget-prove"}
 LINK = re.compile(r"\]\((?!https?:|#|mailto:)([^)\s#]+)(?:#([^)\s]+))?\)")
 
 
@@ -47,7 +45,7 @@ def anchors(page: Path) -> set[str]:
 def test_every_option_is_in_the_readme() -> None:
     """Of the command line and of the ini file."""
     missing = {each for each in [*options(), *(name for name, *_ in INI)] if f"`{each}" not in README}
-    assert missing <= NOT_YET
+    assert not missing
 
 
 def test_every_rule_and_marker_is_in_the_readme() -> None:
