@@ -75,10 +75,10 @@ class Trials:
         """Say what the cures of a test do together."""
         trial = self.run(cures)
         if trial.failure is not None:
-            return f"with all {len(cures)} cures of this test at once it fails: {trial.failure}"
+            return f"with the {len(cures)} cures of this test together it fails: {trial.failure}"
         if self._why_unfair(trial, cures) is not None:
-            return f"all {len(cures)} cures of this test at once could not be tried"
-        return f"{trial.queries:,} with all {len(cures)} cures of this test"
+            return f"the {len(cures)} cures of this test could not be tried together"
+        return f"{trial.queries:,} with the {len(cures)} cures of this test together"
 
     def _why_unfair(self, trial: Trial, cures: Sequence[LoaderCure]) -> str | None:
         """Say why a trial says nothing about its cures, if so."""

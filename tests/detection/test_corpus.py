@@ -134,7 +134,7 @@ def test_proof_is_true(pytester: pytest.Pytester, scenario: Scenario) -> None:
     proofs = [each["proof"] for each in before.findings if each["proof"] and each["proof"]["verdict"] != "untried"]
     assert proofs, [each["proof"] for each in before.findings]
     assert {each["verdict"] for each in proofs} == {"proven"}, proofs
-    together = [int(found[1]) for each in proofs if (found := re.search(r"; (\d+) with all", each["text"]))]
+    together = [int(found[1]) for each in proofs if (found := re.search(r"; (\d+) with the", each["text"]))]
     after = Run(pytester, cured(scenario, before.findings), watched=True)
     # `setUp` is a part of the call for the witness, and of the setup for the plugin.
     aside = len(before.witness.texts) - int(proofs[0]["before"])

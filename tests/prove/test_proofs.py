@@ -193,7 +193,7 @@ def test_findings_of_one_test_are_tried_alone_and_together(suite: Suite) -> None
             work(session)
     """
     assert prove(suite, body) == [
-        f"proven: 21 queries -> {alone} at QUERY; 3 with all 3 cures of this test"
+        f"proven: 21 queries -> {alone} at QUERY; 3 with the 3 cures of this test together"
         for alone in (
             "17 with selectinload(Order.items)",
             "16 with joinedload(Order.customer)",
