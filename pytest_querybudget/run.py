@@ -13,11 +13,10 @@ import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
-from unittest import TestCase
 
 import pytest
 
@@ -26,6 +25,7 @@ from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permis
 from pytest_querybudget.chances import comment_chances, marker_chances, wrong_comments
 from pytest_querybudget.checks import Checks
 from pytest_querybudget.collector import Collector
+from pytest_querybudget.current import Current, judged_after, mark_count, then
 from pytest_querybudget.entries import (
     budget_entries,
     finding_entry,
@@ -49,25 +49,6 @@ from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
 from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 from pytest_querybudget.windows import divided, own_code
-
-
-@dataclass(slots=True)
-class Current:
-    """The test that runs: its budget, its recording, and what was found so far."""
-
-    item: pytest.Item
-    budget: Budget
-    recording: Recording
-    # How many markers there were when they were read, and what is wrong with them.
-    marks: int = 0
-    mistake: str = ""
-    verdicts: list[Verdict] = field(default_factory=list)
-    used: set[Permission] = field(default_factory=set)
-    failed: bool = False
-    # Whether the call came to its end by itself.
-    completed: bool = False
-    # Whether it runs again, to try a cure: it is held to nothing, and nobody hears of it.
-    again: bool = False
 
 
 class Run:
@@ -119,7 +100,7 @@ class Run:
         self._begin(item)
         outcome = yield
         verdicts = self._end_phase("setup")
-        _then(outcome, lambda: self._fail_on(verdicts))
+        then(outcome, lambda: self._fail_on(verdicts))
 
     def _begin(self, item: pytest.Item) -> None:
         self.current = None
@@ -129,7 +110,7 @@ class Run:
         except BudgetError as error:
             budget, mistake = Budget(), str(error)
         recording = Recording(item.nodeid)
-        self.current = Current(item, budget, recording, marks=_mark_count(item), mistake=mistake)
+        self.current = Current(item, budget, recording, marks=mark_count(item), mistake=mistake)
         self._safely(lambda: self.instruments.begin(recording, own_code(getattr(item, "obj", None))))
         wanted = any(each.rule.needs_plans for each in budget.declarations.values())
         self._safely(lambda: self.instruments.plan_statements(wanted=wanted))
@@ -141,7 +122,7 @@ class Run:
             outcome = yield
         self._safely(self.instruments.end_call)
         verdicts = self._end_phase("call")
-        _then(outcome, lambda: self._hold(verdicts))
+        then(outcome, lambda: self._hold(verdicts))
 
     def _hold(self, verdicts: list[Verdict]) -> None:
         """Hold a test whose call has passed to its budget, and to the lock file."""
@@ -206,7 +187,7 @@ class Run:
             self._safely(self.instruments.note_leaks)
         verdicts = self._end_phase("teardown")
         self._safely(self.instruments.end)
-        _then(outcome, lambda: self._fail_on(verdicts))
+        then(outcome, lambda: self._fail_on(verdicts))
 
     def around_fixture(self, fixture: Any) -> Generator[None, Any, None]:
         """Tell what a fixture takes from what the test does."""
@@ -236,7 +217,7 @@ class Run:
         if current is None:
             return []
         before = len(current.verdicts)
-        self._safely(lambda: self._judge(current, _judged_after(phase, current.item)))
+        self._safely(lambda: self._judge(current, judged_after(phase, current.item)))
         return current.verdicts[before:]
 
     def _judge(self, current: Current, phases: tuple[str, ...]) -> None:
@@ -252,7 +233,7 @@ class Run:
 
     def _read_again(self, current: Current) -> None:
         """Read the markers anew where a fixture, or the test itself, has added one."""
-        marks = _mark_count(current.item)
+        marks = mark_count(current.item)
         if marks != current.marks:
             current.marks = marks
             try:
@@ -488,15 +469,6 @@ class Run:
         return BudgetFixture(self)
 
 
-def _then(outcome: Any, check: Callable[[], None]) -> None:
-    """Check a phase that has passed, and let it fail; what a test raises itself passes no frame of this plugin."""
-    if outcome.excinfo is None:
-        try:
-            check()
-        except BudgetFailure as failure:
-            outcome.force_exception(failure)
-
-
 def _portable(plain: Any) -> Any:
     """Return plain values that can be sent to another process: lone surrogates of hostile SQL cannot."""
     if isinstance(plain, str):
@@ -504,17 +476,3 @@ def _portable(plain: Any) -> Any:
     if isinstance(plain, dict):
         return {key: _portable(each) for key, each in plain.items()}
     return [_portable(each) for each in plain] if isinstance(plain, list) else plain
-
-
-def _mark_count(item: pytest.Item) -> int:
-    return sum(len(node.own_markers) for node in item.listchain())
-
-
-def _judged_after(phase: str, item: pytest.Item) -> tuple[str, ...]:
-    """Return the phases that are complete when one has ended: `setUp` of a `unittest.TestCase` runs in the call."""
-    in_call = isinstance(getattr(item, "instance", None), TestCase)
-    if phase == "setup":
-        return () if in_call else ("setup",)
-    if phase == "call":
-        return ("setup", "call") if in_call else ("call",)
-    return ("teardown", "all")

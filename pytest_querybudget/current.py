@@ -1,0 +1,58 @@
+"""The test that runs now, and what fails it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from unittest import TestCase
+
+import pytest
+
+from pytest_querybudget.budgets import Budget, Permission
+from pytest_querybudget.outcomes import BudgetFailure
+from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.verdicts import Verdict
+
+
+@dataclass(slots=True)
+class Current:
+    """The test that runs: its budget, its recording, and what was found so far."""
+
+    item: pytest.Item
+    budget: Budget
+    recording: Recording
+    # How many markers there were when they were read, and what is wrong with them.
+    marks: int = 0
+    mistake: str = ""
+    verdicts: list[Verdict] = field(default_factory=list)
+    used: set[Permission] = field(default_factory=set)
+    failed: bool = False
+    # Whether the call came to its end by itself.
+    completed: bool = False
+    # Whether it runs again, to try a cure: it is held to nothing, and nobody hears of it.
+    again: bool = False
+
+
+def then(outcome: Any, check: Callable[[], None]) -> None:
+    """Check a phase that has passed, and let it fail; what a test raises itself passes no frame of this plugin."""
+    if outcome.excinfo is None:
+        try:
+            check()
+        except BudgetFailure as failure:
+            outcome.force_exception(failure)
+
+
+def mark_count(item: pytest.Item) -> int:
+    """Return how many markers a test has, so that new ones are noticed."""
+    return sum(len(node.own_markers) for node in item.listchain())
+
+
+def judged_after(phase: str, item: pytest.Item) -> tuple[str, ...]:
+    """Return the phases that are complete when one has ended: `setUp` of a `unittest.TestCase` runs in the call."""
+    in_call = isinstance(getattr(item, "instance", None), TestCase)
+    if phase == "setup":
+        return () if in_call else ("setup",)
+    if phase == "call":
+        return ("setup", "call") if in_call else ("call",)
+    return ("teardown", "all")
