@@ -46,8 +46,8 @@ class BudgetFixture:
         """Return a context manager that holds its block to these rules. Raises `BudgetError`."""
         run = self._run
         # A test that runs again to try a cure sends something else, and is held to nothing.
-        held = rules and not (run.current and run.current.again)
-        budget = run.budgets.of_keywords(rules) if held else Budget()
+        again = run.current is not None and run.current.again
+        budget = run.budgets.of_keywords(rules) if rules and not again else Budget()
         outer = run.current.budget.permissions if run.current else ()
         capture = run.instruments.need_capture()
         surroundings = Surroundings(
