@@ -158,6 +158,8 @@ class Capture:
             if self.changed_in is not None and self.changed_in() is not connection.get_transaction():
                 # The transaction that changed the schema is over, perhaps by a rollback.
                 self._note_schema_change(None)
+            elif self.changed_in is not None and statement.startswith("ROLLBACK TO"):
+                self.planner.schema_changed()
             shape.planned = self.planner.plan(connection, statement, parameters, executemany=many, shape=shape.text)
         except Exception as error:  # noqa: BLE001 - the statement runs all the same
             self._fault(self.journals, error)

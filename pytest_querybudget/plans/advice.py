@@ -39,6 +39,7 @@ _NO_INDEX = {
     "moment": "{columns} is converted before it is compared, so no index on it serves: ask for a range of {columns}",
     "parameter": "the expression holds a bound parameter, so no index can be made for it: write it as a literal, "
     "or filter by a column (a generated one) instead",
+    "rows": "no index serves a list of row values here: compare the columns one by one, with OR between the rows",
     "exists": "{index} begins with the right column and yet cannot serve: "
     "compare in the column's own type and collation",
 }
@@ -52,6 +53,7 @@ class _Key:
     is_column: bool = True
     descending: bool = False
     suffix: str = ""  # operator class or collation, as written after the key
+    ordering: bool = False  # part of the order that is wanted: only there the direction counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +160,7 @@ def _special(build: _Builder, predicates: Sequence[Predicate]) -> Iterable[Group
     """What only another kind of index, or more than one, can serve."""
     for each in predicates:
         if each.operator in ("contains", "search") and build.traits.gin:
-            yield from build.gin(each)
+            yield from build.inverted(each)
         elif each.operator == "suffix" and build.traits.trigram and each.columns:
             yield (build.trigram(each),)
         elif each.operator == "or":
@@ -221,8 +223,8 @@ def _why_none(predicates: Sequence[Predicate], table: TableInfo, leading: Sequen
             return _NO_INDEX["moment"].format(columns=", ".join(each.columns))
         if each.note and each.note.startswith("cast:"):
             return _NO_INDEX["cast"].format(columns=", ".join(each.columns), type=each.note[5:])
-        if each.note == "parameter":
-            return _NO_INDEX["parameter"]
+        if each.note in ("parameter", "rows"):
+            return _NO_INDEX[each.note]
     existing = next((each for each in table.indexes if leading and each.columns[:1] == (leading[0].subject,)), None)
     if existing is not None:
         return _NO_INDEX["exists"].format(index=existing.name)
@@ -247,7 +249,7 @@ def _sort_key(key: SortKey) -> _Key:
     suffix = ""
     if key.nulls_first is not None and key.nulls_first != key.descending:
         suffix = "NULLS FIRST" if key.nulls_first else "NULLS LAST"
-    return _Key(key.subject, key.is_column, key.descending, suffix)
+    return _Key(key.subject, key.is_column, key.descending, suffix, ordering=True)
 
 
 def _one_direction(keys: Sequence[_Key]) -> list[_Key]:
@@ -272,11 +274,7 @@ class _Builder:
         keys = list(dict.fromkeys(keys))
         if not keys or any(not key.is_column and not self.traits.expressions for key in keys):
             return
-        ordered = (
-            _one_direction(keys)
-            if len({key.descending for key in keys if key.descending or self.sorted(key, keys)}) <= 1
-            else keys
-        )
+        ordered = keys if len({key.descending for key in keys if key.ordering}) > 1 else _one_direction(keys)
         own = {key.subject for key in keys}
         constants = [each for each in _constants(predicates) if each.subject not in own and each.operator != "not_null"]
         if constants and self.traits.partial:
@@ -284,19 +282,17 @@ class _Builder:
         first = [_Key(each.subject) for each in constants]
         yield (self.index([*first, *ordered]),)
 
-    def sorted(self, key: _Key, keys: Sequence[_Key]) -> bool:
-        """Whether the direction of this key counts: those after the first descending one, and it."""
-        directed = [position for position, each in enumerate(keys) if each.descending]
-        return bool(directed) and keys.index(key) >= directed[0]
-
     def partial_only(self, constants: Sequence[Predicate]) -> Iterable[Group]:
         key = next((each.columns[:1] for each in self.table.indexes if each.primary and each.columns), None)
         if self.traits.partial and key:
             yield (self.index([_Key(key[0])], where=constants),)
 
-    def gin(self, predicate: Predicate) -> Iterable[Group]:
-        """GIN: `jsonb_path_ops` is smaller and faster, and serves `@>` and jsonpath only."""
+    def inverted(self, predicate: Predicate) -> Iterable[Group]:
+        """GIN: `jsonb_path_ops` is smaller and faster, and serves `@>` and jsonpath only. Ranges want GiST."""
         column = next((each for each in self.table.columns if each.name == predicate.subject), None)
+        if column is not None and "range" in column.type:
+            yield (self.index([_Key(predicate.subject)], method="gist"),)
+            return
         json = predicate.operator == "contains" and (column is None or column.type == "jsonb")
         if json and predicate.note in ("@>", "@?", "@@"):
             yield (self.index([_Key(predicate.subject, predicate.is_column, suffix="jsonb_path_ops")], method="gin"),)
@@ -369,8 +365,8 @@ class _Builder:
     def kind(
         self, keys: Sequence[_Key], where: Sequence[Predicate], method: str | None, extended: IndexInfo | None
     ) -> str:
-        if method == "gin":
-            return "gin"
+        if method:
+            return method
         if where:
             return "partial"
         if any(not key.is_column for key in keys):
@@ -452,6 +448,6 @@ def index_of(advice: Advice, table: str) -> IndexInfo:
         name=advice.name or "",
         table=table,
         columns=advice.columns,
-        method="gin" if " USING gin " in ddl else "btree",
+        method=next((each for each in ("gin", "gist") if f" USING {each} " in ddl), "btree"),
         predicate="?" if " WHERE " in ddl else None,
     )

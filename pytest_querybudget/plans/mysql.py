@@ -41,7 +41,13 @@ class MySQLReader:
 
     def fingerprint(self, link: Link) -> str:
         """A digest of the tables and indexes of the default schema."""
+        _refuse_streaming(link)
         return fingerprint(_Tuples(link))
+
+    def place(self, link: Link) -> str:
+        """The default database."""
+        _refuse_streaming(link)
+        return read_server(_Tuples(link)).schema
 
     def table_names(self, link: Link) -> Sequence[str]:
         """All tables and views that the account sees; those of other schemas are qualified."""

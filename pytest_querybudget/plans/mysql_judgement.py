@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.joins import COULD_SERVE
 from pytest_querybudget.plans.mysql_conditions import Condition, facts, mask, read_conditions, read_sort_keys
 from pytest_querybudget.plans.mysql_documents import Step
 from pytest_querybudget.recording.plans import (
@@ -105,8 +106,9 @@ def _judge_block(block: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Pred
         predicates = _without_added(facts(own[id(step)], alias, asked.table), alias, needed, asked)
         if _is_of_server(asked.table(alias)):
             predicates = ()
-        elif not predicates and step.access in READS_EVERYTHING:
-            predicates = _from_partners(step, steps, own, asked) or _from_derived(step, block, asked)
+        elif step.access in READS_EVERYTHING and all(each.joins for each in predicates):
+            joins = _from_partners(step, steps, own, asked) or (() if predicates else _from_derived(step, block, asked))
+            predicates = tuple(dict.fromkeys((*predicates, *joins)))
         facts_of[id(step)] = (predicates, _purpose(predicates))
 
 
@@ -159,16 +161,21 @@ def _from_partners(
     On a small table the planner may begin anywhere. On a large one it would begin with the filter, if this table
     could then be searched by the columns that join it.
     """
-    joins: list[Condition] = []
-    for other in steps:
-        if other is step or other.alias is None:
-            continue
-        conditions = [each for each in own[id(other)] if not each.guarded]
-        filtered = any(
-            each.joins is None and each.operator != "not_null" for each in facts(conditions, other.alias, asked.table)
-        )
-        if filtered:
-            joins += [each for each in conditions if _mentions(each.expression, step.alias)]
+    others = {str(each.alias): own[id(each)] for each in steps if each is not step and each.alias}
+    free = {alias: [each for each in found if not each.guarded] for alias, found in others.items()}
+    begun = {
+        alias
+        for alias, conditions in free.items()
+        if any(each.joins is None and each.operator != "not_null" for each in facts(conditions, alias, asked.table))
+    }
+    for _ in others:  # and from there along the joins
+        begun |= {
+            alias
+            for alias, conditions in free.items()
+            for each in conditions
+            if any(_mentions(each.expression, other) for other in begun)
+        }
+    joins = [each for alias in begun for each in free[alias] if _mentions(each.expression, step.alias)]
     return tuple(each for each in facts(joins, str(step.alias), asked.table) if each.joins)
 
 
@@ -229,7 +236,7 @@ def _sorts(
 ) -> Iterator[Sort]:
     """Sorts that an index could spare. An index that could already, on a larger table, is put among the `wanted`."""
     steps = list(_tables(block))
-    if block.alias is not None or not steps:
+    if block.alias is not None or not steps or _groups(block):
         return
     for sort in _sorting(block):
         text = sort.sort_keys or (_keys_of_statement(sort, asked) if outermost else None)
@@ -242,7 +249,7 @@ def _sorts(
         if first is None or first.alias != alias or table is None:
             continue
         predicates = facts_of.get(id(first), ((), "whole"))[0]
-        limited = asked.limited and outermost and not _groups(block)
+        limited = asked.limited and outermost
         ready = _ready(table, keys, predicates)
         if ready and limited and first.access == "full" and not predicates:
             wanted[alias] = ready
@@ -308,7 +315,8 @@ def _could_spare(
         return False
     others = [each for each in predicates if each.subject.lower() not in fixed]
     ranged = [each for each in others if each.operator == "range" and each.subject.lower() == wanted[0].subject.lower()]
-    if len(ranged) < len(others) or _ready(table, keys, predicates):
+    ready = (index.columns[0].lower() in fixed or not fixed for index in _ready(table, keys, predicates))
+    if len(ranged) < len(others) or any(ready):
         return False
     if fixed or limited or ranged:
         return True
@@ -397,7 +405,7 @@ def served_by(judged: Judged, asked: Asked, alias: str, index: IndexInfo) -> Jud
         mine = (node.alias or node.table) == alias or (node.alias is None and table and node.table == _label(table))
         if mine and node.reads_everything_in_vain:
             access: Access = "unique" if index.unique else "index"
-            return replace(node, access=access, index=index.name, children=children, detail="an index could serve")
+            return replace(node, access=access, index=index.name, children=children, detail=COULD_SERVE)
         return replace(node, children=children)
 
     return replace(judged, root=turned(judged.root))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pytest_querybudget.plans.mysql_catalog import Catalog, Key, Server, literal
 from pytest_querybudget.plans.mysql_rewriting import moved
 from pytest_querybudget.plans.mysql_statements import quote, read_text
-from pytest_querybudget.plans.reader import CannotPlan, Link
+from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Link
 from pytest_querybudget.recording.plans import Advice, TableInfo
 
 #: What a large table looks like: with these figures a scan is never the cheaper way.
@@ -63,7 +63,7 @@ def scratch_copy(link: Link, server: Server, catalog: Catalog, advice: Sequence[
             _copy_view(link, key, definition, scratch)
         for each in advice:
             if each.ddl:
-                _attempt(link, scratch.moved(each.ddl).replace("%", "%%"), "the server refuses this index")
+                _make(link, scratch.moved(each.ddl).replace("%", "%%"))
         for _, table in tables:
             _pretend_size(link, scratch.schema, table)
         yield scratch
@@ -82,6 +82,13 @@ def _refuse_clashes(tables: Sequence[Key]) -> None:
 def _copy_view(link: Link, key: Key, definition: str, scratch: Scratch) -> None:
     body = scratch.moved(definition)
     _attempt(link, f"CREATE VIEW {quote(key[1])} AS {body}".replace("%", "%%"), "a view cannot be copied")
+
+
+def _make(link: Link, ddl: str) -> None:
+    try:
+        _attempt(link, ddl, "the server refuses this index")
+    except CannotPlan as reason:
+        raise CannotIndex(str(reason)) from None
 
 
 def _attempt(link: Link, sql: str, reason: str) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.joins import qualified, redirected
 from pytest_querybudget.plans.mysql_catalog import Catalog, Key, Server, read_catalog, stored_functions
 from pytest_querybudget.plans.mysql_documents import Step, read_document
 from pytest_querybudget.plans.mysql_judgement import Asked, Judged, blame_partners, judge, served_by
@@ -138,7 +139,7 @@ class Session:
             judged = looked
             if all(alias in forced and forced[alias] == found for alias, found in judged.wanted.items()):
                 break
-        return self._settled(text, judged, asked, hidden=hidden)
+        return self._settled(text, judged, asked, names, hidden=hidden)
 
     def _look(
         self,
@@ -167,12 +168,14 @@ class Session:
         except Exception:  # noqa: BLE001 - the rewritten text is refused: the plan of the statement itself stands
             return None
 
-    def _settled(self, text: Text, judged: Judged, asked: Asked, *, hidden: bool) -> Judged:
+    def _settled(self, text: Text, judged: Judged, asked: Asked, names: Names, *, hidden: bool) -> Judged:
         """Believe the columns where the planner could not be asked or could not know.
 
         Inside a view, behind a constant row, or where a join begins with this table because the other one's filter
         has no index.
         """
+        named = {qualified(each): each for each in names.catalog.tables.values()}
+        judged = replace(judged, root=redirected(judged.root, named))
         placeable = {each.alias for each in text.references}
         for alias, indexes in judged.wanted.items():
             serving = _serving(judged, alias, indexes)

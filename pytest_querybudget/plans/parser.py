@@ -600,7 +600,7 @@ class _Parser:
             elif self.peek().text == "." and self.peek(1).kind in ("name", "quoted"):
                 # (InitPlan 1).col1, (composite).field
                 self.at += 2
-                operand = syntax.Operation(".", (operand,))
+                operand = operand if isinstance(operand, syntax.Parameter) else syntax.Operation(".", (operand,))
             else:
                 return operand
 
@@ -650,8 +650,9 @@ class _Parser:
             return syntax.Nested(query)
         if self.peek().word in ("HASHED", "SUBPLAN", "INITPLAN", "ALTERNATIVES", "NULL_CHECK", "RESCAN"):
             if self.peek().word != "NULL_CHECK" and self.peek(1).text != "=":
+                once = self.peek().word == "INITPLAN"  # a value that is looked up before the rows are
                 self.skip_group()
-                return syntax.Unknown("subplan")
+                return syntax.Parameter("?", -1) if once else syntax.Unknown("subplan")
         items = self.expressions()
         self.expect(")")
         return items[0] if len(items) == 1 else syntax.Operation("ROW", items)

@@ -28,6 +28,9 @@ _INTO = re.compile(
     r"""\s*(?:INSERT|REPLACE)\b[\w\s]*?\bINTO\s+(?P<table>(?:[\w$]+|"[^"]+"|`[^`]+`)(?:\.(?:[\w$]+|"[^"]+"|`[^`]+`))*)""",
     re.IGNORECASE,
 )
+#: What may change what an unqualified name means on this connection, and what changes the schema without DDL.
+_MOVES = re.compile(r"\s*(?:SET|RESET|USE|SELECT\s+(?:pg_catalog\.)?set_config|DISCARD)\b", re.IGNORECASE)
+_ALTERS = re.compile(r"\s*(?:ATTACH|DETACH)\b", re.IGNORECASE)
 #: How many sets of values of one shape are planned.
 _MOST_VARIANTS = 8
 #: How SQLAlchemy writes an IN list without values: nothing is searched then, whatever the shape does with values.
@@ -82,17 +85,22 @@ class RawLink:
 
     @contextmanager
     def _unprepared(self) -> Iterator[None]:
-        """Psycopg prepares what it sees often; nothing of ours is to stay on the server."""
+        """Keep what is ours out of the statements that the driver keeps prepared.
+
+        Psycopg prepares what it sees often. SQLAlchemy's adapter of asyncpg keeps the latest hundred, and each of ours
+        would push out one of the application's; without a cache there, asyncpg uses none of its own.
+        """
         driver: Any = getattr(self.connection, "driver_connection", None) or self.connection
-        threshold = getattr(driver, "prepare_threshold", None)
-        if threshold is None:
-            yield
-            return
-        driver.prepare_threshold = None
-        try:
-            yield
-        finally:
-            driver.prepare_threshold = threshold
+        for owner, name in ((driver, "prepare_threshold"), (self.connection, "_prepared_statement_cache")):
+            kept = getattr(owner, name, None)
+            if kept is not None:
+                setattr(owner, name, None)
+                try:
+                    yield
+                finally:
+                    setattr(owner, name, kept)
+                return
+        yield
 
     def _plain(self, cursor: Any) -> None:
         """Rows as tuples, whatever row factory the application has given to its connection."""
@@ -115,6 +123,8 @@ class Planner:
     #: Shapes whose plan depends on the values bound, with digests of those that have been planned.
     valued: dict[Hashable, set[int]] = field(default_factory=dict)
     generation: int = 0
+    #: Whether a statement of the run may have changed where names are looked up: then each connection is asked.
+    moved: bool = False
     fingerprints: weakref.WeakKeyDictionary[Any, tuple[int, str]] = field(default_factory=weakref.WeakKeyDictionary)
 
     @classmethod
@@ -146,6 +156,8 @@ class Planner:
         """
         try:
             return self._answered(connection, statement, _one(parameters, executemany), shape)
+        except CannotPlan as reason:
+            return NotPlanned(reason=str(reason), slug="state")
         except Exception as error:  # noqa: BLE001 - a fault in here must never reach the application
             return NotPlanned(reason=refusal(error))
 
@@ -153,6 +165,7 @@ class Planner:
         self, connection: Connection, statement: str, parameters: Any, shape: Hashable | None
     ) -> Planned | NotPlanned:
         kind, target = kind_of(statement), target_of(statement)
+        self._note_state(statement)
         if kind is None and target is None:
             return NotPlanned(reason="nothing to plan", slug="kind")
         if _is_several(statement):
@@ -165,6 +178,12 @@ class Planner:
         if kind is None:
             return self._written(reader, connection, target or "")
         return self._cached(reader, connection, Question(statement=statement, parameters=parameters, kind=kind), shape)
+
+    def _note_state(self, statement: str) -> None:
+        """Notice what says of later statements that they plan otherwise, though their text is the same."""
+        self.moved = self.moved or _MOVES.match(statement) is not None
+        if _ALTERS.match(statement):
+            self.schema_changed()
 
     def tables(self, connection: Connection, names: Sequence[str]) -> Sequence[TableInfo]:
         """The catalog entries of these tables. Raises what the driver raises."""
@@ -235,7 +254,7 @@ class Planner:
             generation = self.generation
             fingerprint = reader.fingerprint(link) or f"{id(pool)}:{generation}"
             self.fingerprints[pool] = (generation, fingerprint)
-        link.fingerprint = fingerprint
+        link.fingerprint = f"{fingerprint} {reader.place(link)}" if self.moved else fingerprint
         return link
 
     def _asked(self, reader: PlanReader, link: RawLink, question: Question) -> Planned | NotPlanned:

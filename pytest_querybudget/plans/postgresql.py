@@ -14,12 +14,13 @@ from typing import Any
 from pytest_querybudget.plans.postgresql_catalog import FINGERPRINT, Names, read_tables
 from pytest_querybudget.plans.postgresql_session import aside, configure
 from pytest_querybudget.plans.postgresql_tree import Reading, reconciled, with_advice
-from pytest_querybudget.plans.reader import CannotPlan, Link, Question, Traits
+from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Link, Question, Traits
 from pytest_querybudget.recording.plans import Advice, Plan, TableInfo
 
 _PRICED_OUT = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 _BITMAPS_ONLY = {"enable_indexscan": "off", "enable_indexonlyscan": "off"}
 _NO_SORT = {"enable_sort": "off", "enable_incremental_sort": "off", "enable_bitmapscan": "off"}
+_NO_PRIVILEGE = "42501"
 _KEPT = 2000
 _HYPOPG = """
 SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension e
@@ -51,6 +52,11 @@ class PostgresqlReader:
         """A digest of the tables, columns and indexes in sight; nobody waits for a lock to get it."""
         with aside(link):
             return str(link.rows(FINGERPRINT)[0][0])
+
+    def place(self, link: Link) -> str:
+        """The search path."""
+        with aside(link):
+            return str(link.rows("SELECT pg_catalog.current_schemas(true)::text")[0][0])
 
     def explain(self, link: Link, question: Question) -> Plan:
         """Plan inside a savepoint that is rolled back."""
@@ -91,14 +97,14 @@ class PostgresqlReader:
         names = {}
         for each in advice:
             ddl = each.ddl or ""
-            if hypothetical and each.kind not in ("gin", "trigram"):
+            if hypothetical and each.kind not in ("gin", "gist", "trigram"):
                 schema, escaped = hypothetical[0][0], ddl.replace("'", "''")
                 sql = f"SELECT indexrelid::bigint, indexname FROM {schema}.hypopg_create_index('{escaped}')"
                 oid, name = link.rows(sql)[0]
                 made[str(oid)] = str(schema)
                 names[str(name)] = each.name or ""
             else:
-                link.rows(ddl)
+                _make(link, ddl, each.kind)
                 _usable(link, each.name or "")
         return names
 
@@ -154,6 +160,18 @@ class PostgresqlReader:
             self.known.clear()
         for (schema, name), each in found.items():
             self.known[link.fingerprint, schema, name] = each
+
+
+def _make(link: Link, ddl: str, kind: str) -> None:
+    """Create an index. Raises `CannotIndex` where PostgreSQL has no such thing; a missing extension can be had."""
+    try:
+        link.rows(ddl)
+    except Exception as error:
+        origin = getattr(error, "orig", None) or error
+        state = str(getattr(origin, "sqlstate", None) or getattr(origin, "pgcode", None) or "")
+        if state.startswith("42") and state != _NO_PRIVILEGE and kind != "trigram":
+            raise CannotIndex(f"PostgreSQL refuses this index ({state})") from None
+        raise
 
 
 def _usable(link: Link, index: str) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.advice import index_of
+from pytest_querybudget.plans.joins import SERVABLE, is_filtered, label, led_by, qualified, reached, redirected, vain
 from pytest_querybudget.plans.parser import NotUnderstood, parse_expression, parse_order
 from pytest_querybudget.plans.predicates import Subject, predicates_of, sort_key
 from pytest_querybudget.plans.tokens import mask
@@ -28,7 +29,6 @@ from pytest_querybudget.recording.plans import (
 Tables = Mapping[tuple[str, str], tuple[TableInfo, dict[str, Any]]]
 
 _CONDITIONS = ("Index Cond", "Recheck Cond", "TID Cond", "Filter", "Join Filter", "Hash Cond", "Merge Cond")
-_SERVABLE = {"eq", "in", "null", "true", "range", "prefix", "contains", "search"}
 _OUTER = {"Left", "Anti", "Full"}
 #: Steps between a sort and the result that keep its order the statement's own.
 _TRANSPARENT = {"Limit", "LockRows", "Subquery Scan", "Gather Merge", "Result", "ModifyTable"}
@@ -273,7 +273,7 @@ class Reading:
 
     def restricts(self, alias: str) -> bool:
         own = (each for each in self.predicates(alias) if each.joins is None)
-        return any(each.operator in _SERVABLE for each in own)
+        return any(each.operator in SERVABLE for each in own)
 
     def level(self, alias: str) -> int:
         step = next(each for each in self.steps if each.raw.get("Alias") == alias)
@@ -285,7 +285,7 @@ class Reading:
         for step in self.steps:
             if step.raw["Node Type"] not in ("Sort", "Incremental Sort"):
                 continue
-            if any(each["Node Type"] not in _TRANSPARENT or rel == "SubPlan" for each, rel in step.above):
+            if not _is_wanted(step):
                 continue
             if any(each.raw["Node Type"] in _FOLDING for each in _steps(step.raw, ()) if each.raw is not step.raw):
                 continue
@@ -312,11 +312,27 @@ class Reading:
         table = self.info(alias)[0]
         own = tuple(each for each in self.predicates(alias) if each.joins is None)
         limited = any(each["Node Type"] == "Limit" for each, _ in step.above)
-        if table is None or not worth_it(limited, own, keys):
+        if table is None or not worth_it(limited, own, keys) or _is_one(table, own):
             return None
         name = f"{table.schema}.{table.name}" if table.schema else table.name
         shown = alias if alias != table.name else None
         return Sort(table=name, alias=shown, keys=tuple(keys), predicates=own, limited=limited)
+
+
+def _is_wanted(step: _Step) -> bool:
+    """Whether nothing between the sort and a LIMIT, or the result, makes it a means to something else."""
+    for each, rel in reversed(step.above):
+        if each["Node Type"] == "Limit":
+            return True
+        if each["Node Type"] not in _TRANSPARENT or rel == "SubPlan":
+            return False
+    return True
+
+
+def _is_one(table: TableInfo, own: Sequence[Predicate]) -> bool:
+    """Whether a unique key finds at most one row: there is nothing to sort."""
+    fixed = {each.subject for each in own if each.operator == "eq"}
+    return any(index.unique and index.predicate is None and fixed >= set(index.columns) for index in table.indexes)
 
 
 def worth_it(limited: bool, own: Sequence[Predicate], keys: Sequence[SortKey]) -> bool:
@@ -343,29 +359,30 @@ def with_advice(tables: Tables, advice: Sequence[Advice]) -> Tables:
 
 def reconciled(plan: Plan, others: Sequence[Plan], natural: Plan) -> Plan:
     """What other ways of asking say about reads and sorts that look bad."""
-    root = _excused(plan.root, others, {(each.schema, each.name): each for each in plan.tables}, _found(plan.root))
-    sorts = tuple(each for each in plan.sorts if not any(_avoids(other, each, plan) for other in others))
     used = dict.fromkeys(name for each in (plan, *others, natural) for name in each.indexes_used)
+    plan = _begun_rightly(plan, others)
+    root = redirected(_excused(plan.root, plan, others), {qualified(each): each for each in plan.tables})
+    sorts = tuple(each for each in plan.sorts if not any(_avoids(other, each, plan) for other in others))
     used.update(
         dict.fromkeys(name for node in root.walk() if node.seeks and node.index for name in node.index.split(", "))
     )
     return replace(plan, root=root, sorts=sorts, indexes_used=tuple(used))
 
 
-def _found(root: Node) -> frozenset[str]:
-    """The tables by their names in the statement, that have a condition of their own by which rows can be found."""
-    return frozenset(
-        str(node.alias or node.table)
-        for node in root.walk()
-        if any(each.joins is None and each.operator in _SERVABLE for each in node.predicates)
-    )
+def _begun_rightly(plan: Plan, others: Sequence[Plan]) -> Plan:
+    """Of two ways to join, each with a bad read, the one that begins with the filter: so a large table is joined."""
+    bad = [node for node in plan.root.walk() if node.reads_everything_in_vain]
+    if not bad or any(node.purpose != "joined" for node in bad):
+        return plan
+    for other in others:
+        bad = [node for node in other.root.walk() if node.reads_everything_in_vain]
+        if bad and all(node.purpose == "filtered" for node in bad) and not vain(other.root) & vain(plan.root):
+            return replace(other, sorts=plan.sorts)
+    return plan
 
 
-def _excused(
-    node: Node, others: Sequence[Plan], tables: Mapping[tuple[str | None, str], TableInfo], found: frozenset[str]
-) -> Node:
-    children = tuple(_excused(each, others, tables, found) for each in node.children)
-    node = replace(node, children=children)
+def _excused(node: Node, plan: Plan, others: Sequence[Plan]) -> Node:
+    node = replace(node, children=tuple(_excused(each, plan, others) for each in node.children))
     if not node.reads_everything_in_vain:
         return node
     same = [
@@ -373,38 +390,39 @@ def _excused(
     ]
     seeking = next((each for each in same if each.seeks), None)
     if seeking is not None:
-        return replace(seeking, children=children)
+        return replace(seeking, children=node.children)
     if any(each.operation == "Bitmap Heap Scan" for each in same):
-        return _by_catalog(node, tables, joined=bool(found - {node.alias or node.table}))
+        return _by_catalog(node, plan)
     return node
 
 
-def _by_catalog(node: Node, tables: Mapping[tuple[str | None, str], TableInfo], *, joined: bool) -> Node:
+def _by_catalog(node: Node, plan: Plan) -> Node:
     """On an empty table all indexes cost the same, and the planner may take a worse one than there is.
 
-    An index that joins serves where another table has rows to begin with, or where this one is looked up anyway.
+    An index that joins serves where a join comes from a table that has rows to begin with, or from anywhere where none
+    has.
     """
-    joined = joined or node.purpose == "joined"
-    schema, _, name = (node.table or "").rpartition(".")
-    table = tables.get((schema or None, name))
-    wanted = {
-        each.subject
+    nodes = [each for each in plan.root.walk() if each.table]
+    ways = reached(nodes, label(node))
+    somewhere = not any(is_filtered(each.predicates) for each in nodes if each is not node)
+    looked_up = node.purpose == "joined"
+    wanted = [
+        each
         for each in node.predicates
-        if each.is_column and each.operator in ("eq", "in", "range", "null") and (joined or each.joins is None)
-    }
-    for index in table.indexes if table else ():
-        if index.method == "btree" and index.predicate is None and index.columns[0] in wanted:
-            return replace(node, access="index", index=index.name)
-    return node
+        if each.joins is None
+        or each.joins in ways
+        or (looked_up and (somewhere or each.joins not in map(label, nodes)))
+    ]
+    table = next((each for each in plan.tables if qualified(each) == node.table), None)
+    index = led_by(table, wanted)
+    return replace(node, access="index", index=index) if index else node
 
 
 def _avoids(other: Plan, sort: Sort, plan: Plan) -> bool:
     """Another plan delivers the order without reading more than this one."""
     still = any((each.table, each.alias) == (sort.table, sort.alias) for each in other.sorts)
-    bad = {(each.table, each.alias) for each in other.root.walk() if each.reads_everything_in_vain}
-    before = {(each.table, each.alias) for each in plan.root.walk() if each.reads_everything_in_vain}
     unsorted = not any(each.operation.endswith("Sort") for each in other.root.walk())
-    return unsorted and not still and bad <= before
+    return unsorted and not still and vain(other.root) <= vain(plan.root)
 
 
 def _steps(raw: dict[str, Any], above: tuple[tuple[dict[str, Any], str], ...]) -> Iterator[_Step]:

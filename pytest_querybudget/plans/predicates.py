@@ -23,6 +23,8 @@ _UNEQUAL = {
 _CONTAINS = {"@>", "?", "?|", "?&", "@?", "&&", "<@"}
 #: Functions whose literal arguments belong to the schema: a path, a unit of time, a language.
 _STRUCTURAL = ("json", "date_trunc", "date_part", "extract", "to_tsvector", "timezone")
+#: Functions whose arguments are parted by words, which the tree does not keep.
+_KEYWORDED = {"extract", "position", "overlay", "trim"}
 _TEXT_TYPES = ("text", "varchar", "character varying")
 
 
@@ -156,11 +158,15 @@ def _of_alternatives(operands: tuple[syntax.Expression, ...], subject: Subject) 
 def _of_list(expression: syntax.Operation, subject: Subject) -> Predicate | None:
     operator, operands = expression.operator, expression.operands
     left, rest = operands[0], operands[1:]
+    if isinstance(left, syntax.Operation) and left.operator == "ROW":
+        return _other(expression, subject, "rows")
     if not subject.owns(left):
         return _other(expression, subject)
     if any(subject.owns(each) for each in rest):
         return _other(expression, subject)
     queries = [each for each in rest if isinstance(each, syntax.Nested)]
+    if queries and all(_is_empty(each.query) for each in queries):
+        return None  # a list without values: nothing is searched
     if operator != "BETWEEN" and queries and not any(_limits(each.query) for each in queries):
         # every row of another table qualifies: a join without a filter
         return _simple("in", left, subject, joins="subquery")
@@ -179,6 +185,12 @@ def _limits(query: syntax.Query) -> bool:
             for each in query.selects
         )
     )
+
+
+def _is_empty(query: syntax.Query) -> bool:
+    """How SQLAlchemy writes an IN list without values: `SELECT 1 FROM (SELECT 1) WHERE 1 != 1`."""
+    never = syntax.Operation("<>", (syntax.Constant("1", "number"), syntax.Constant("1", "number")))
+    return len(query.selects) == 1 and query.selects[0].where == never
 
 
 def _derived_limits(select: syntax.Select) -> bool:
@@ -298,11 +310,11 @@ def _reason(expression: syntax.Expression) -> str | None:
     return f"cast:{expression.type}" if isinstance(expression, syntax.Cast) and converted else None
 
 
-def _other(expression: syntax.Expression, subject: Subject) -> Predicate:
+def _other(expression: syntax.Expression, subject: Subject, note: str | None = None) -> Predicate:
     columns = _names(expression, subject)
     return Predicate(
         operator="other", subject=", ".join(columns), is_column=False, columns=columns,
-        joins=_joined((expression,), subject),
+        joins=_joined((expression,), subject), note=note,
     )  # fmt: skip
 
 
@@ -361,7 +373,7 @@ def render(
 
 
 def _render_call(expression: syntax.Call, plain: Callable[[syntax.Expression], str | None]) -> str | None:
-    if expression.windowed or not expression.arguments:
+    if expression.windowed or not expression.arguments or expression.name in _KEYWORDED:
         return None
     parts = [
         _path(each) if _path(each) and expression.name.startswith(_STRUCTURAL) else render(each, plain)

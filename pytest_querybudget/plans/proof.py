@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from pytest_querybudget.findings.model import Proof
 from pytest_querybudget.plans.advice import Group, Problem, in_order, problems_of
-from pytest_querybudget.plans.reader import CannotPlan, Traits
+from pytest_querybudget.plans.joins import COULD_SERVE
+from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Traits
 from pytest_querybudget.recording.plans import Advice, Plan
 
 #: Plans the statement as if these indexes existed. Raises `CannotPlan` or any error of the driver.
@@ -45,6 +46,8 @@ def _solve(
             return list(group), current
         try:
             tried, after = _with_followers(problem, group, chosen, traits, replan)
+        except CannotIndex:
+            continue
         except CannotPlan as reason:
             untried = Proof(verdict="untried", text=f"not tried: {reason}")
             return [replace(each, proof=untried) for each in group], current
@@ -111,9 +114,13 @@ def _is_mended(problem: Problem, plan: Plan) -> bool:
 
 def _proven(before: Plan, after: Plan, advice: Advice) -> Advice:
     what = "finds the rows" if advice.purpose == "scan" else "delivers the order"
+    used = [node for node in after.root.walk() if advice.name in (node.index or "").split(", ")]
+    text = f"tried: the planner uses {advice.name}, which {what}"
+    if used and all(node.detail == COULD_SERVE for node in used):
+        text = f"tried: {advice.name} begins with what the join searches by; on these few rows it is not needed"
     proof = Proof(
         verdict="proven",
-        text=f"tried: the planner uses {advice.name}, which {what}",
+        text=text,
         before=before.text,
         after=after.text,
         index=advice.name,

@@ -17,6 +17,10 @@ class CannotPlan(Exception):  # noqa: N818 - it is an answer, not an error
     """There is no plan; the argument is the reason as half a sentence, without any value in it."""
 
 
+class CannotIndex(CannotPlan):
+    """The database refuses the index itself, so it is no advice."""
+
+
 class Link(Protocol):
     """Raw SQL on the application's own DBAPI connection, unseen by SQLAlchemy's events.
 
@@ -84,6 +88,13 @@ class PlanReader(Protocol):
         """A digest of the schema: equal schemas plan equally. Called once after each DDL; may be empty."""
         ...
 
+    def place(self, link: Link) -> str:
+        """Where this connection looks up names without a schema; may be empty.
+
+        Called before each plan, but only once a statement like `SET search_path` or `USE` has been seen.
+        """
+        ...
+
     def explain(self, link: Link, question: Question) -> Plan:
         """Plan the statement without executing it, judged as for a large table, without advice.
 
@@ -95,7 +106,8 @@ class PlanReader(Protocol):
         """Plan the statement as if the indexes of `advice` (all have `ddl` and `name`) existed, and take them back.
 
         Called by `proof.prove`, which advises on the plan, tries, and keeps what the planner then uses; an index
-        goes by its `Advice.name` in the result. Raises `CannotPlan` with the reason when it cannot be tried here.
+        goes by its `Advice.name` in the result. Raises `CannotPlan` with the reason when it cannot be tried here, and
+        `CannotIndex` when there can be no such index.
         """
         ...
 

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.joins import SERVABLE
 from pytest_querybudget.plans.predicates import Subject, conjuncts, predicates_of, sort_key
 from pytest_querybudget.recording.plans import Predicate, SortKey, TableInfo
 
-_SERVABLE = {"eq", "in", "null", "true", "range", "prefix", "contains", "search"}
 _AGGREGATES = {
     "count",
     "sum",
@@ -283,7 +283,7 @@ def _applies(source: syntax.Source, joined: syntax.Source | None) -> bool:
 
 
 def _restricts(relation: Relation) -> bool:
-    own = (each for each in relation.own if each.operator in _SERVABLE)
+    own = (each for each in relation.own if each.operator in SERVABLE)
     return any(not (relation.optional and each.operator == "null") for each in own) and not (
         relation.optional and not relation.own
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.joins import COULD_SERVE, SERVABLE, qualified, redirected
 from pytest_querybudget.plans.parser import NotUnderstood, parse_statement
 from pytest_querybudget.plans.reader import CannotPlan, Link, Question, Traits
 from pytest_querybudget.plans.relations import Catalog, Relation, relations_of
@@ -51,6 +52,10 @@ class SqliteReader:
     def fingerprint(self, link: Link) -> str:
         """A digest of all definitions, those of temporary and attached databases too."""
         return self.copies.definitions(link).digest
+
+    def place(self, _link: Link) -> str:
+        """Names are looked up in all attached databases, in an order that never changes."""
+        return ""
 
     def explain(self, link: Link, question: Question) -> Plan:
         """Ask the application's own connection; where ANALYZE has counted small tables, ask an empty copy instead."""
@@ -130,7 +135,8 @@ class _Reading:
     taken: set[int] = field(default_factory=set)
 
     def plan(self) -> Plan:
-        root = Node(operation="QUERY PLAN", children=self.below(0))
+        named = {qualified(each): each for each in self.known.values()}
+        root = redirected(Node(operation="QUERY PLAN", children=self.below(0)), named)
         sorts = tuple(dict.fromkeys(each for row in self.rows if _SORT.match(row.detail) for each in self.sorts(row)))
         tables = {each.table.name: each.table for each in self.relations}
         for node in root.walk():
@@ -198,6 +204,8 @@ class _Reading:
         self.taken.add(id(relation))
         if relation is None:
             return replace(node, purpose=purpose)
+        if node.access == "full_index" and _each_side_serves(node, relation):
+            node = replace(node, access="index", detail=COULD_SERVE)
         columns = tuple(dict.fromkeys(name for each in relation.predicates for name in each.columns))
         served = node.condition or ""
         text = words_for(each for each in relation.predicates if not (node.seeks and each.subject in served))
@@ -236,8 +244,8 @@ def _access(node: Node, kind: str, condition: str | None, index: Any) -> Access:
     partial = index is not None and index.predicate is not None
     if node.operation == "SCAN":
         return "index" if partial else "full_index"
-    if condition is not None and condition.startswith("ANY("):
-        return "full_index"
+    if (condition is None and index is not None) or (condition or "").startswith("ANY("):
+        return "full_index"  # max() and min() go along an index until the filter lets a row through
     equalities = condition.count("=?") - condition.count(">=?") - condition.count("<=?") if condition else 0
     if (index is None and equalities and ">" not in (condition or "")) or (
         index is not None and index.unique and not partial and equalities == len(index.columns)
@@ -250,6 +258,16 @@ def _fits(node: Node, relation: Relation) -> bool:
     """Whether this relation asks for what the index serves."""
     first = re.split(r"[=<>]", node.condition or "")[0].strip()
     return first == "rowid" or any(first in each.columns for each in relation.predicates)
+
+
+def _each_side_serves(node: Node, relation: Relation) -> bool:
+    """Whether the index that is walked for its order could be searched for every side of an OR (the next page)."""
+    index = next((each for each in relation.table.indexes if each.name == node.index), None)
+    first = index.columns[0] if index is not None and index.predicate is None else None
+    return any(
+        each.operator == "or" and all(part.operator in SERVABLE and part.subject == first for part in each.parts)
+        for each in relation.predicates
+    )
 
 
 def _purpose(relation: Relation, access: Access, *, first: bool) -> Purpose:

@@ -14,7 +14,7 @@ from typing import Any
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.advice import index_of
 from pytest_querybudget.plans.parser import NotUnderstood, parse_statement
-from pytest_querybudget.plans.reader import CannotPlan, Link
+from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Link
 from pytest_querybudget.recording.plans import Advice, ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
 
 _KEPT = 16
@@ -188,13 +188,16 @@ class SchemaCopy:
             return rows
 
     def rows_with(self, ddl: Sequence[str], sql: str, parameters: Any) -> list[tuple[Any, ...]]:
-        """Plan with these indexes. Raises `CannotPlan` when one cannot be made."""
+        """Plan with these indexes.
+
+        Raises `CannotIndex` when one cannot be made, `CannotPlan` when the statement cannot be planned.
+        """
         with self.lock, self.rolled_back():
             for each in ddl:
                 try:
                     self.tolerant(lambda each=each: self.connection.execute(each))  # type: ignore[misc]
                 except sqlite3.Error as error:
-                    raise CannotPlan(f"the index cannot be made ({type(error).__name__})") from None
+                    raise CannotIndex(f"the index cannot be made ({type(error).__name__})") from None
             try:
                 return self.rows(sql, parameters)
             except sqlite3.Error as error:

@@ -186,9 +186,10 @@ class TableInfo:
 class Advice:
     """One index to create for one table of one statement, or the reason why none helps (`ddl` is None then).
 
-    `purpose` is `scan` or `sort`: what it cures. `kind` is `btree`, `gin`, `expression`, `partial`, `extend` (an
-    existing index that lacks a column), `trigram`, `union` or `none`. `sqlalchemy` is the `Index(...)` line
-    for the model, `alembic` the `op.create_index(...)` call. `note` says what the index is for, or what to do instead.
+    `purpose` is `scan` or `sort`: what it cures. `kind` is `btree`, `gin`, `gist`, `expression`, `partial`,
+    `extend` (an existing index that lacks a column), `trigram`, `union` or `none`. `sqlalchemy` is the `Index(...)`
+    line for the model, `alembic` the `op.create_index(...)` call. `note` says what the index is for, or what to do
+    instead.
     `drop` names an existing index that the new one makes superfluous.
     """
 
