@@ -52,7 +52,18 @@ class NoFullScans(PlanRule):
       scan whose `Index Cond` leaves out the index's first column.
     - MySQL and MariaDB: the access types `ALL` and `index`.
 
-    A read of a whole table without a filter is never a finding.
+    A read of a whole table without a filter is never a finding. In a join of small tables the planner may begin
+    anywhere; of a large one it begins with the filter, so the table that the join stops at for want of an index is
+    named (`ticket_tags` here, whose primary key begins with `ticket_id`):
+
+    ```
+    SELECT tickets.* FROM tickets JOIN ticket_tags ON ... JOIN tags ON ... WHERE tags.name = ?
+
+    SQLite      SCAN on tickets
+                SEARCH on ticket_tags using sqlite_autoindex_ticket_tags_1 (ticket_id=? AND tag_id=?)
+    PostgreSQL  Index Only Scan on ticket_tags using ticket_tags_pkey
+    MariaDB     ALL on ticket_tags filter (ticket_tags.tag_id = tags.id)
+    ```
 
     ## Why is this bad
 
@@ -90,7 +101,8 @@ class NoFullScans(PlanRule):
 
     ## What it cannot know
 
-    How selective a condition is: an index on a column with two values may serve in name only. How large the table
+    How selective a condition is: an index on a column with two values may serve in name only. An OR over the columns
+    of two tables, and an EXISTS that SQLite asks for each row, are not judged: no index would help. How large the table
     will be: name the small ones in `ignore`. On SQLite the plan does not say what is filtered, so the statement's
     text is read as well; a statement that cannot be understood is not judged.
     """

@@ -32,7 +32,19 @@ class NoSorts(PlanRule):
     ## What it does
 
     Fails when a plan sorts the rows of one table (PostgreSQL `Sort`, SQLite `USE TEMP B-TREE FOR ORDER BY`, MySQL and
-    MariaDB `filesort`) although an index on that table could deliver them in the wanted order.
+    MariaDB `filesort`) although an index on that table could deliver them in the wanted order. One row at the most,
+    found by a unique key, is no order; behind an equality, an index that serves the order alone does not count.
+
+    The index has the equality columns first, then the keys of the order, with `DESC` where the directions differ:
+
+    ```
+    SQLite      SEARCH tickets USING INDEX ix_ticket_tenant (tenant_id=?)
+                USE TEMP B-TREE FOR ORDER BY
+    PostgreSQL  Sort by tickets.created_at
+                  Index Scan on tickets using ix_ticket_tenant (tickets.tenant_id = ?)
+    MariaDB     filesort by tickets.created_at
+                  ref on tickets using ix_ticket_tenant (tenant_id = ?)
+    ```
 
     ## Why is this bad
 

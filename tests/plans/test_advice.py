@@ -98,6 +98,40 @@ def migrate(connection: Connection, call: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("order", "keys"),
+    [
+        ("pos, total DESC", "parent_id, pos, total DESC"),
+        ("pos DESC, total", "parent_id, pos DESC, total"),
+        ("pos DESC, total DESC", "parent_id, pos, total"),
+    ],
+)
+def test_directions_count_where_they_differ(sqlite: Connection, order: str, keys: str) -> None:
+    """An index is read both ways, so only an order that turns needs DESC."""
+    sql = f"SELECT * FROM orders WHERE parent_id = ? ORDER BY {order} LIMIT 3"
+    answer = Planner.of([SqliteReader()]).plan(sqlite, sql, (1,))
+    assert isinstance(answer, Planned)
+    assert [str(each.ddl).partition(" (")[2] for each in answer.plan.advice] == [f"{keys})"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "kind"),
+    [
+        ("during @> timestamptz '2024-01-03'", "gist"),
+        ("extract(year FROM at) = 2024", "none"),
+        ("date_trunc('day', at AT TIME ZONE 'x') = now()", "none"),
+    ],
+)
+def test_advice_that_postgresql_refuses_is_not_given(empty_postgresql: Connection, condition: str, kind: str) -> None:
+    """A range wants GiST; an expression that can be in no index is none."""
+    nested = empty_postgresql.begin_nested()
+    empty_postgresql.exec_driver_sql("CREATE TABLE visits (id serial PRIMARY KEY, during tstzrange, at timestamptz)")
+    answer = Planner.of([PostgresqlReader()]).plan(empty_postgresql, f"SELECT * FROM visits WHERE {condition}", ())
+    nested.rollback()
+    assert isinstance(answer, Planned), answer
+    assert [each.kind for each in answer.plan.advice] == [kind]
+
+
+@pytest.mark.parametrize(
     ("name", "shown"),
     [("orders", "orders"), ("Orders", '"Orders"'), ("order", '"order"'), ('a"b', '"a""b"'), ("größe", '"größe"')],
 )

@@ -235,6 +235,41 @@ def test_a_shape_is_planned_once_until_the_schema_changes(engine: Engine) -> Non
         assert again.plan.indexes_used == ("ix_weight",)
 
 
+def test_search_path_decides_which_table_is_meant(engine: Engine) -> None:
+    """The same text after SET search_path is planned for the other schema's table, without DDL in between."""
+    planner = new_planner()
+    with engine.connect() as connection:
+        for schema in ("left_one", "right_one"):
+            connection.execute(text(f"CREATE SCHEMA {schema}"))
+            connection.execute(text(f"CREATE TABLE {schema}.notes (id serial PRIMARY KEY, k integer)"))
+        connection.execute(text("CREATE INDEX ix_notes_k ON left_one.notes (k)"))
+        verdicts = []
+        for schema in ("left_one", "right_one", "left_one"):
+            sql = f"SET search_path TO {schema}"
+            planner.plan(connection, sql, ())
+            connection.execute(text(sql))
+            answer = planner.plan(connection, "SELECT * FROM notes WHERE k = %s", (1,))
+            assert isinstance(answer, Planned), answer
+            verdicts.append(any(node.reads_everything_in_vain for node in answer.plan.root.walk()))
+            assert connection.execute(text("SHOW search_path")).scalar() == schema
+        connection.rollback()
+    assert verdicts == [False, True, False]
+
+
+def test_sequences_and_changing_tables_in_a_select_do_nothing(engine: Engine) -> None:
+    """What a statement would do besides reading is not done."""
+    with engine.connect() as connection:
+        before = connection.execute(text("SELECT nextval('things_id_seq')")).scalar()
+        for sql in (
+            "SELECT nextval('things_id_seq'), name FROM things WHERE weight = %s",
+            "WITH gone AS (DELETE FROM things WHERE weight = %s RETURNING id) SELECT count(*) FROM gone",
+            "INSERT INTO things (name) SELECT name FROM things WHERE weight = %s RETURNING id",
+        ):
+            assert isinstance(new_planner().plan(connection, sql, (7,)), Planned), sql
+        assert connection.execute(text("SELECT nextval('things_id_seq')")).scalar() == (before or 0) + 1
+        assert connection.execute(text("SELECT count(*) FROM things")).scalar() == 50
+
+
 def test_parameters_are_in_no_text(engine: Engine) -> None:
     """No value of a statement, bound or written, gets into a plan, an advice or a proof."""
     sql = "SELECT * FROM things WHERE name = 'canary-1' AND lower(name) = %s AND weight = 815"
@@ -283,6 +318,32 @@ def test_async_drivers_are_planned_in_their_greenlet(async_url: URL) -> None:
     assert [each.ddl for each in first.plan.advice] == ["CREATE INDEX ix_things_weight ON things (weight)"]
     assert first.plan.advice[0].proof and first.plan.advice[0].proof.verdict == "proven"
     assert isinstance(answers[2], Planned)
+
+
+def test_asyncpg_keeps_the_statements_of_the_application(async_url: URL) -> None:
+    """SQLAlchemy's adapter keeps the latest statements prepared: none of ours gets among them or pushes one out."""
+    if async_url.drivername != "postgresql+asyncpg":
+        pytest.skip("psycopg has no such cache")
+    planner, kept = new_planner(), []
+
+    async def application() -> None:
+        engine = create_async_engine(async_url)
+        async with engine.connect() as connection:
+            await connection.execute(text("SELECT * FROM things WHERE weight = :weight"), {"weight": 3})
+
+            def look(sync: Connection) -> None:
+                cache: Any = sync.connection.dbapi_connection._prepared_statement_cache  # type: ignore[union-attr] # asyncpg's
+                before = list(cache)
+                kept.append(planner.plan(sync, "SELECT * FROM things WHERE weight = $1", (3,)))
+                after: Any = sync.connection.dbapi_connection._prepared_statement_cache  # type: ignore[union-attr] # asyncpg's
+                kept.append(after is cache and list(cache) == before)
+
+            await connection.run_sync(look)
+        await engine.dispose()
+
+    asyncio.run(application())
+    assert isinstance(kept[0], Planned)
+    assert kept[1] is True
 
 
 def test_async_autocommit(async_url: URL) -> None:
