@@ -14,7 +14,7 @@ from pytest_querybudget.budgets import Budget, BudgetReader, Permission
 from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 from pytest_querybudget.findings.allowances import SourceComments
 from pytest_querybudget.recording.model import Recording
-from pytest_querybudget.rules.registry import RULES
+from pytest_querybudget.rules.registry import all_rules
 from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 
 if TYPE_CHECKING:
@@ -123,10 +123,11 @@ def query_budget(**rules: Any) -> Block:
     """
     from pytest_querybudget.reports.failure import Page, explain
 
-    budget = BudgetReader(RULES, {}).of_keywords(rules)
+    known = all_rules()
+    budget = BudgetReader(known, {}).of_keywords(rules)
     today = dt.date.today()  # noqa: DTZ011 - end dates are the user's own
     root = Path.cwd()
-    judge = Judge(RULES, strict=False, comments=SourceComments(root, today), today=today)
+    judge = Judge(known, strict=False, comments=SourceComments(root, today), today=today)
     return Block(budget, judge, partial(explain, page=Page(raised=True)), _alone(root))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_querybudget import hookspecs
-from pytest_querybudget.rules.registry import RULES
+from pytest_querybudget.rules.registry import NAMES
 from pytest_querybudget.settings import add_options
 from pytest_querybudget.start import budget_fixture, growth_fixture, start
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
-    add_options(parser, [each.name for each in RULES])
+    add_options(parser, NAMES)
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 
 MODES = ("report", "strict", "off")
 PREFIX = "querybudget_"
+# The markers that are no rule: what they take, and what they are.
+MARKERS = {
+    "query_budget": "**rules): several budgets at once, each rule as a keyword",
+    "allow_queries": '"rule", match="glob", reason="...", until="2027-01-31"): findings that do not fail',
+}
 
 # Name, type, default and help of each ini option that is not a rule.
 INI: tuple[tuple[str, str, Any, str], ...] = (

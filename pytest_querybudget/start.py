@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_querybudget.budgets import ALLOW, GROUP, BudgetError
 from pytest_querybudget.errors import QueryBudgetError
-from pytest_querybudget.rules.base import Rule
-from pytest_querybudget.rules.registry import RULES
-from pytest_querybudget.settings import read_settings
+from pytest_querybudget.rules.registry import NAMES, all_rules
+from pytest_querybudget.settings import MARKERS, read_settings
 
 if TYPE_CHECKING:
     from pytest_querybudget.growth import QueryGrowth
+    from pytest_querybudget.rules.base import Rule
     from pytest_querybudget.run import Run
 
 RUN: pytest.StashKey[Run] = pytest.StashKey()
@@ -22,16 +21,18 @@ RUN: pytest.StashKey[Run] = pytest.StashKey()
 
 def start(config: pytest.Config) -> None:
     """Make the run of a configuration, and undo everything when it ends. Raises `pytest.UsageError`."""
-    _declare_markers(config, RULES)
     try:
-        settings = read_settings(config, [each.name for each in RULES])
+        settings = read_settings(config, NAMES)
         if settings.mode == "off":
+            _name_markers(config)
             return
         from pytest_querybudget.plugin import Hooks, ProofHooks
         from pytest_querybudget.run import Run
 
-        run = config.stash[RUN] = Run(config, settings, RULES)
-    except (BudgetError, ValueError) as error:
+        rules = all_rules()
+        _declare_markers(config, rules)
+        run = config.stash[RUN] = Run(config, settings, rules)
+    except ValueError as error:
         raise pytest.UsageError(f"pytest-querybudget: {error}") from None
     config.pluginmanager.register(Hooks(run), "querybudget-run")
     if _runs_tests(config):
@@ -87,10 +88,14 @@ def _runs_tests(config: pytest.Config) -> bool:
     return not (distributed and getattr(config.option, "tx", None))
 
 
+def _name_markers(config: pytest.Config) -> None:
+    """Let the markers of a suite stand, and say no more of them: what a rule takes is known to the rule."""
+    for name in (*NAMES, *MARKERS):
+        config.addinivalue_line("markers", f"{name}: not checked, by --querybudget=off")
+
+
 def _declare_markers(config: pytest.Config, rules: tuple[Rule, ...]) -> None:
     for rule in rules:
         config.addinivalue_line("markers", f"{rule.name}({rule.takes}): {rule.summary}")
-    config.addinivalue_line("markers", f"{GROUP}(**rules): several budgets at once, each rule as a keyword")
-    config.addinivalue_line(
-        "markers", f'{ALLOW}("rule", match="glob", reason="...", until="2027-01-31"): findings that do not fail'
-    )
+    for name, text in MARKERS.items():
+        config.addinivalue_line("markers", f"{name}({text}")

@@ -40,9 +40,10 @@ def add(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Print the catalogue or one page of it."""
-    from pytest_querybudget.rules.registry import RULES
+    from pytest_querybudget.rules.registry import all_rules
 
-    console.say(catalogue(RULES) if arguments.name is None else page(RULES, arguments.name))
+    rules = all_rules()
+    console.say(catalogue(rules) if arguments.name is None else page(rules, arguments.name))
     return 0
 
 

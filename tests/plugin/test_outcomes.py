@@ -301,3 +301,23 @@ def test_allowances(suite: Suite, workers: str) -> None:
             f"allow[no_n_plus_one] at {comment('unused')} silences nothing",
         )
     )
+
+
+def test_switched_off_it_imports_no_rule(pytester: pytest.Pytester) -> None:
+    """`--querybudget=off` costs nothing: neither rules nor capture nor SQLAlchemy are imported."""
+    pytester.makepyfile(
+        """
+        import sys
+        import pytest
+        @pytest.mark.max_queries(1)
+        @pytest.mark.allow_queries("no_n_plus_one", reason="known")
+        def test_it():
+            ours = {each for each in sys.modules if each.startswith("pytest_querybudget.")}
+            rooms = {each.split(".")[1] for each in ours - {"pytest_querybudget.rules.registry"}}
+            assert rooms <= {"plugin", "start", "settings", "errors", "hookspecs", "rules"}
+            assert not any(each.startswith("pytest_querybudget.rules.") for each in ours - {"pytest_querybudget.rules.registry"})
+            assert "sqlalchemy" not in sys.modules
+        """
+    )
+    done = pytester.runpytest_subprocess("--querybudget=off", "--strict-markers", "-p", "no:randomly")
+    done.assert_outcomes(passed=1)

@@ -13,7 +13,7 @@ from sqlalchemy.pool import StaticPool
 from pytest_querybudget import query_budget
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.base import MOST_COUNT, OptionError
-from pytest_querybudget.rules.registry import RULES, by_name
+from pytest_querybudget.rules.registry import all_rules, by_name
 
 
 class Base(DeclarativeBase):
@@ -56,7 +56,7 @@ def record(engine: Engine, work: Callable[[Session], Any]) -> Recording:
 
 def found(rule: str, recording: Recording, *arguments: Any, **keywords: Any) -> list[str]:
     """Return the messages of what a rule finds."""
-    checker = by_name()[rule]
+    checker = by_name(all_rules())[rule]
     return [each.message for each in checker.check(recording, checker.parse(arguments, keywords))]
 
 
@@ -171,10 +171,12 @@ def test_what_a_rule_finds(engine: Engine, name: str) -> None:
 def test_cures_of_columns_name_attributes(engine: Engine) -> None:
     """The option names the mapped attribute, whose name may differ from the column's, and runs."""
     recording = record(engine, authors)
-    (forbidden,) = by_name()["forbid_columns"].check(recording, by_name()["forbid_columns"].parse(("*.biography",), {}))
+    (forbidden,) = by_name(all_rules())["forbid_columns"].check(
+        recording, by_name(all_rules())["forbid_columns"].parse(("*.biography",), {})
+    )
     assert forbidden.fix == ".options(defer(Author.bio))"
-    (other,) = by_name()["only_columns"].check(
-        recording, by_name()["only_columns"].parse(("author.id", "author.name"), {})
+    (other,) = by_name(all_rules())["only_columns"].check(
+        recording, by_name(all_rules())["only_columns"].parse(("author.id", "author.name"), {})
     )
     assert other.fix == ".options(load_only(Author.id, Author.name))"
 
@@ -192,7 +194,7 @@ def test_kinds_are_counted_alone(engine: Engine) -> None:
     assert found("max_queries", recording, 3) == []
     assert found("max_queries", recording, select=1, update=1, delete=1, insert=0, ddl=0, other=0) == []
     assert found("max_queries", recording, update=0) == ["expected at most 0 UPDATE queries, got 1"]
-    rule = by_name()["max_queries"]
+    rule = by_name(all_rules())["max_queries"]
     assert rule.measure(recording, rule.parse((9,), {"select": 5})) == {
         "max_queries": (9, 3),
         "max_queries[select]": (5, 1),
@@ -207,7 +209,7 @@ BAD = [None, "1", "x", -1, 1.5, True, float("nan"), float("inf"), MOST_COUNT + 1
 def test_limits_that_are_none(rule: str, value: Any) -> None:
     """A limit is a whole number from 0 that a test could reach."""
     with pytest.raises(OptionError, match=rule):
-        by_name()[rule].parse((value,), {})
+        by_name(all_rules())[rule].parse((value,), {})
 
 
 @pytest.mark.parametrize("rule", ["max_query_time", "max_db_time"])
@@ -215,10 +217,10 @@ def test_limits_that_are_none(rule: str, value: Any) -> None:
 def test_seconds_that_are_none(rule: str, value: Any) -> None:
     """Seconds are a finite number from 0, and less than a day."""
     with pytest.raises(OptionError, match=rule):
-        by_name()[rule].parse((value,), {})
+        by_name(all_rules())[rule].parse((value,), {})
 
 
-@pytest.mark.parametrize("rule", RULES, ids=lambda each: each.name)
+@pytest.mark.parametrize("rule", all_rules(), ids=lambda each: each.name)
 def test_every_rule_refuses_a_keyword_it_does_not_know(rule: Any) -> None:
     """And says what it takes instead."""
     with pytest.raises(OptionError, match="nonsense"):
