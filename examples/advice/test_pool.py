@@ -1,4 +1,4 @@
-"""The pool: a session inside a session takes a second connection, and twice the users need four times the pool."""
+"""The pool: a session inside a session takes a second connection; an engine for each call opens one for each."""
 
 from __future__ import annotations
 
@@ -44,3 +44,30 @@ def mended(engine: Engine, customer: int) -> tuple[str, int]:
 def test_a_customer_and_the_number_of_orders(engine: Engine, read: Callable[[Engine, int], tuple[str, int]]) -> None:
     """One request holds one connection."""
     assert read(engine, 3) == ("Customer 3", 100)
+
+
+def wasteful_engine(path: Path, words: list[str]) -> int:
+    """Make an engine for each call: each has a pool of its own, and opens its first connection."""
+    found = 0
+    for word in words:
+        engine = create_engine(f"sqlite:///{path}")
+        with Session(engine) as session:
+            found += len(session.scalars(select(Customer.id).where(Customer.name == word)).all())
+        engine.dispose()
+    return found
+
+
+def mended_engine(path: Path, words: list[str]) -> int:
+    """Make the engine once, and ask once."""
+    engine = create_engine(f"sqlite:///{path}")
+    with Session(engine) as session:
+        found = len(session.scalars(select(Customer.id).where(Customer.name.in_(words))).all())
+    engine.dispose()
+    return found
+
+
+@pytest.mark.max_connections(1, checkouts=1, opened=1)
+@pytest.mark.parametrize("search", [wasteful_engine, mended_engine])
+def test_a_search_for_each_word(engine: Engine, search: Callable[[Path, list[str]], int]) -> None:
+    """One piece of work opens one connection."""
+    assert search(Path(str(engine.url.database)), ["Customer 1", "Customer 2", "nobody"]) == 2

@@ -93,6 +93,9 @@ class Connections:
             counts = journal.recording.checkouts
             counts[phase] = counts.get(phase, 0) + 1
         held = self._held(journals, frame)
+        for journal in journals:
+            if self.places and journal.window.phase == "call":
+                journal.recording.connections.taken[held] += 1
         with self.lock:
             self.serial += 1
             others = [each for each in self.out.get(id(record), ()) if each.holder() is not holder and each.is_out()]

@@ -24,14 +24,14 @@ class Open:
 
     `began` are the numbers of the journals in whose call the transaction began, `savepoints` the same for each
     savepoint; `units` the application's transaction as each journal sees it. `in_session` tells whether a
-    session says when that ends.
+    session says when that ends. `autocommit` is asked of the driver only where it makes a difference.
     """
 
     __slots__ = ("autocommit", "began", "in_session", "savepoints", "units")
 
-    def __init__(self, began: frozenset[int] = frozenset(), *, autocommit: bool = False) -> None:
+    def __init__(self, began: frozenset[int] = frozenset()) -> None:
         self.began = began
-        self.autocommit = autocommit
+        self.autocommit: bool | None = None
         self.savepoints: list[frozenset[int]] = []
         self.units: dict[int, Transaction] = {}
         self.in_session = False
@@ -63,21 +63,22 @@ class Transactions:
         if known is None:
             known = connection.__dict__[self.key] = Open()
         counted = entry.shape.kind != "transaction"
-        if not counted and known.autocommit and entry.shape.text[:5].upper() == "BEGIN":
+        if not counted and entry.shape.text[:5].upper() == "BEGIN":
             # A driver that begins nothing by itself, and an application that does.
             known.autocommit = False
         if journal.window.phase != "call":
             return
         unit = known.units.get(journal.number)
+        if unit is not None and self._commits_by_itself(known, connection):
+            unit = None
         if unit is None:
             if not counted:
                 return
             unit = Transaction(entry, start, finished, entry)
             journal.recording.transactions.count += 1
-            if not known.autocommit:
-                current = {each.number for each in self.journals()}
-                known.units = {number: each for number, each in known.units.items() if number in current}
-                known.units[journal.number] = unit
+            current = {each.number for each in self.journals()}
+            known.units = {number: each for number, each in known.units.items() if number in current}
+            known.units[journal.number] = unit
         elif unit.wait_until(start):
             unit.after = entry.stack
         unit.queries += counted
@@ -88,13 +89,13 @@ class Transactions:
 
     def on_begin(self, connection: Any, _xid: Any = None) -> None:
         """Begin a transaction (`ConnectionEvents.begin`, `begin_twophase`)."""
-        connection.__dict__[self.key] = Open(self._in_call(), autocommit=is_autocommit(connection))
+        connection.__dict__[self.key] = Open(self._in_call())
 
     def on_end(self, connection: Any, _xid: Any = None, _prepared: Any = None) -> None:
         """End a transaction (`ConnectionEvents.commit`, `rollback` and their two-phase forms)."""
         known = connection.__dict__.pop(self.key, None)
         if known is not None:
-            self._end(known, lambda _: True)
+            self._end(known, connection, lambda _: True)
 
     def on_savepoint(self, connection: Any, _name: str | None) -> None:
         """Begin a savepoint (`ConnectionEvents.savepoint`)."""
@@ -111,7 +112,7 @@ class Transactions:
         del known.savepoints[-1:]
         if not known.in_session:
             inside = frozenset[int]().union(*known.savepoints)
-            self._end(known, lambda number: number not in known.began and number not in inside)
+            self._end(known, connection, lambda number: number not in known.began and number not in inside)
 
     # Events of sessions
 
@@ -130,7 +131,7 @@ class Transactions:
             known = connection.__dict__.get(self.key)
             if known is not None:
                 known.in_session = False
-                self._end(known, partial(_is_outside, known.began))
+                self._end(known, connection, partial(_is_outside, known.began))
 
     # What they have in common
 
@@ -140,14 +141,19 @@ class Transactions:
     def _in_call(self) -> frozenset[int]:
         return frozenset(each.number for each in self.journals() if each.window.phase == "call")
 
-    def _end(self, known: Open, ends: Callable[[int], bool]) -> None:
+    def _commits_by_itself(self, known: Open, connection: Any) -> bool:
+        if known.autocommit is None:
+            known.autocommit = is_autocommit(connection)
+        return known.autocommit
+
+    def _end(self, known: Open, connection: Any, ends: Callable[[int], bool]) -> None:
         now = perf_counter()
         for journal in self.journals():
             unit = known.units.get(journal.number)
             if unit is None or not ends(journal.number):
                 continue
             del known.units[journal.number]
-            if journal.window.phase == "call":
+            if journal.window.phase == "call" and not self._commits_by_itself(known, connection):
                 if unit.wait_until(now):
                     unit.after = self._stack(journal)
                 unit.ended = now
@@ -173,8 +179,8 @@ def is_autocommit(connection: Any) -> bool:
     if level is not None:
         return str(level).upper() == "AUTOCOMMIT"
     detect = getattr(connection.dialect, "detect_autocommit_setting", None)
-    if detect is None:
-        # SQLAlchemy before 2.0.43 has no public way to ask.
+    if detect is None or connection.closed or connection.invalidated:
+        # SQLAlchemy before 2.0.43 has no public way to ask, and a lost connection would be opened again.
         return False
     try:
         return bool(detect(connection.connection.dbapi_connection))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,14 +45,16 @@ class Held:
 class Connections:
     """What a test took from connection pools.
 
-    `peak` is the most connections that were out at one time during the call, and `held` where each of them was taken.
-    `leaked` counts those that nobody gave back, `reclaimed` those that came back with the garbage.
+    `peak` is the most connections that were out at one time during the call, and `held` where each of them was taken;
+    `taken` counts all that were taken in the call. `leaked` counts those that nobody gave back, `reclaimed` those that
+    came back with the garbage.
     `watched` tells whether pools were listened to when the test began, with the places of checkouts.
     """
 
     watched: bool = False
     peak: int = 0
     held: tuple[Held, ...] = ()
+    taken: Counter[Held] = field(default_factory=Counter)
     leaked: dict[Held, int] = field(default_factory=dict)
     reclaimed: dict[Held, int] = field(default_factory=dict)
 

@@ -12,6 +12,8 @@ from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.base import OptionError, Options, Rule, count_option, unknown_keywords
 from pytest_querybudget.rules.ceilings import Exceeded
 
+_FIGURES = {"n": "out at one time", "checkouts": "taken in all", "opened": "newly opened"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TooManyConnections(Exceeded):
@@ -19,6 +21,7 @@ class TooManyConnections(Exceeded):
 
     rule = "max_connections"
     held: tuple[str, ...] = ()
+    figure: str = "n"
 
     @property
     def evidence(self) -> tuple[str, ...]:
@@ -28,6 +31,12 @@ class TooManyConnections(Exceeded):
     @property
     def fix(self) -> str | None:
         """One connection for one piece of work."""
+        if self.figure == "checkouts":
+            return "Take one connection for the whole piece of work: open the session once, and hand it on."
+        if self.figure == "opened":
+            return (
+                "Make the engine once, where the application starts, with a pool that keeps connections (no NullPool)."
+            )
         return (
             "Pass the session or connection that is open on to what takes another one, "
             "or end its transaction before that."
@@ -42,6 +51,9 @@ class MaxConnections(Rule):
     Fails a test in whose call more connections were checked out of connection pools at one time than the limit, and
     says where each of them was taken. All pools of all engines count together, in every thread and task that the test
     starts; a pool that shares one connection (`StaticPool`, `SingletonThreadPool` in one thread) has one out at most.
+
+    With `checkouts=` and `opened=` it is the churn that is limited: how often connections were taken from pools in the
+    call, and how many of them had to be opened.
 
     A connection that a fixture holds while the test runs is out as well, and is named with its fixture. What earlier
     tests have left behind does not count.
@@ -69,6 +81,10 @@ class MaxConnections(Rule):
     ## Options
 
     - `n`: the most connections out at one time.
+    - `checkouts=`: how often a connection is taken from a pool.
+    - `opened=`: how many connections are newly opened. A test on a new engine opens its first.
+
+    One of them, or several.
 
     As a default of every test, and in `query_budget(...)` around a block, the same holds. A block that is the only one
     to declare the rule hears of pools when it begins: what was out before is counted only where the test, or the ini
@@ -81,42 +97,61 @@ class MaxConnections(Rule):
     """
 
     name = "max_connections"
-    takes = "n"
+    takes = "n, checkouts=, opened="
     needs_pools = True
 
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
-        """Take one limit."""
-        unknown_keywords(self, keywords, ("n",))
-        limits = len(arguments) + ("n" in keywords)
-        if limits != 1:
-            raise OptionError(f"{self.name} takes one limit: {self.takes}; got {limits}")
-        return Options(limit=count_option(self, "n", arguments[0] if arguments else keywords["n"]))
+        """Take a limit for each figure."""
+        unknown_keywords(self, keywords, tuple(_FIGURES))
+        if len(arguments) + ("n" in keywords) > 1:
+            raise OptionError(f"{self.name} got {len(arguments) + ('n' in keywords)} limits; it takes {self.takes}")
+        given = {"n": arguments[0], **keywords} if arguments else keywords
+        if not given:
+            raise OptionError(f"{self.name} got no limit; it takes {self.takes}")
+        return Options(extra={name: count_option(self, name, given[name]) for name in _FIGURES if name in given})
 
     def faults(self, recording: Recording, options: Options) -> Iterator[str]:  # noqa: ARG002 - the signature of a rule
         """Yield why connections cannot be counted."""
         yield from unwatched(self, watched=recording.connections.watched)
 
     def measure(self, recording: Recording, options: Options) -> Mapping[str, tuple[float, float]]:
-        """Return the most that were out."""
-        return {self.name: (options.limit or 0, recording.connections.peak)}
+        """Return each figure that has a limit."""
+        return {
+            self.name if name == "n" else f"{self.name}[{name}]": (limit, _figure(recording, name))
+            for name, limit in options.extra.items()
+        }
 
     def check(self, recording: Recording, options: Options) -> Iterator[TooManyConnections]:
-        """Compare the most that were out with the limit."""
-        connections = recording.connections
-        if options.limit is None or connections.peak <= options.limit:
-            return
-        latest = connections.held[-1]
-        yield TooManyConnections(
-            sql="",
-            tables=(),
-            count=connections.peak,
-            location=latest.places[0] if latest.places else None,
-            chain=latest.places,
-            limit=options.limit,
-            actual=connections.peak,
-            unit=f"pool {'connection' if options.limit == 1 else 'connections'} out at one time",
-            held=_told(connections.held),
-        )
+        """Compare each figure with its limit."""
+        for name, limit in options.extra.items():
+            actual = _figure(recording, name)
+            if actual > limit:
+                yield _finding(recording, name, limit, actual)
+
+
+def _figure(recording: Recording, name: str) -> int:
+    """Return the most that were out, or how many were taken or opened in the call."""
+    if name == "n":
+        return recording.connections.peak
+    return (recording.checkouts if name == "checkouts" else recording.connects).get("call", 0)
+
+
+def _finding(recording: Recording, name: str, limit: int, actual: int) -> TooManyConnections:
+    connections = recording.connections
+    held = connections.held if name == "n" else tuple(connections.taken.elements())
+    latest = held[-1].places if held else ()
+    return TooManyConnections(
+        sql="",
+        tables=(),
+        count=actual,
+        location=latest[0] if latest else None,
+        chain=latest,
+        limit=limit,
+        actual=actual,
+        unit=f"pool {'connection' if limit == 1 else 'connections'} {_FIGURES[name]}",
+        held=_told(held),
+        figure=name,
+    )
 
 
 def _told(held: Sequence[Held]) -> tuple[str, ...]:

@@ -13,6 +13,9 @@ from pytest_querybudget.statements.scopes import split_path, unquote
 
 # A text longer than this says nothing to a person.
 _LONGEST = 60
+# What types of several words go on with, and the words of `AT TIME ZONE`.
+_TYPE_WORDS = frozenset(("without", "time", "zone", "precision", "varying"))
+_AT_TIME_ZONE = ("at", "time", "zone")
 _CALLED = frozenset(("CAST", "LEFT", "RIGHT", "REPLACE", "IF"))
 
 
@@ -31,6 +34,8 @@ class Reader:
             return self._applied("cast", cast, items)
         if len(items) == 1:
             return self._single(items[0], items, role)
+        if len(items) > 4 and _lower(items)[1:4] == list(_AT_TIME_ZONE):
+            return self._applied("timezone", items[:1], items)
         name = function_name(items)
         if name is not None and len(items) == 2:
             group = items[1]
@@ -78,14 +83,37 @@ class Reader:
 
     def columns(self, items: list[Item]) -> Iterator[ColumnUse]:
         """Yield the columns that items name; queries inside are read, and what they name is theirs."""
+        types = _words_of_types(items)
         for index, item in enumerate(items):
             if isinstance(item, Group):
                 if is_query(item):
                     self.query(item, "exists" if is_word(at(items, index - 1), "EXISTS") else "value")
                 else:
                     yield from self.columns(item.items)
-            elif item[0] == NAME and not _is_no_column(items, index):
+            elif item[0] == NAME and index not in types and not _is_no_column(items, index):
                 yield self.column(item[1])
+
+
+def _words_of_types(items: list[Item]) -> frozenset[int]:
+    """The places of words that are no columns: `::TIMESTAMP WITHOUT TIME ZONE`, `AT TIME ZONE`."""
+    names = _lower(items)
+    if "time" not in names and _TYPE_WORDS.isdisjoint(names):
+        return frozenset()
+    found: set[int] = set()
+    for index, item in enumerate(items):
+        if is_sign(item, "::") or is_word(item, "AS"):
+            end = index + 2
+            while names[end : end + 1] and (names[end] in _TYPE_WORDS or names[end : end + 2] == ["with", "time"]):
+                end += 1
+            found.update(range(index + 1, end))
+        elif index and names[index : index + 3] == list(_AT_TIME_ZONE):
+            found.update(range(index, index + 3))
+    return frozenset(found)
+
+
+def _lower(items: list[Item]) -> list[str]:
+    """The words among items, the others as empty texts."""
+    return [each[1].lower() if isinstance(each, tuple) and each[0] in (NAME, KEYWORD) else "" for each in items]
 
 
 def _is_no_column(items: list[Item], index: int) -> bool:
@@ -138,7 +166,10 @@ def _cast_by_sign(items: list[Item]) -> list[Item] | None:
     for index, item in enumerate(items):
         if is_sign(item, "::"):
             rest = items[index + 1 :]
-            plain = all(is_name(each) or isinstance(each, Group) or is_sign(each, "::") for each in rest)
+            plain = all(
+                is_name(each) or isinstance(each, Group) or is_sign(each, "::") or is_word(each, "WITH")
+                for each in rest
+            )
             return items[:index] if plain and index in (1, 2) else None
     return None
 

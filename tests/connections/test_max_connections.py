@@ -172,15 +172,56 @@ max_connections: expected at most 2 pool connections out at one time, got 4
     assert found["location"]["line"] == 34
 
 
+def test_churn_is_limited_by_itself(suite: Suite) -> None:
+    """How often connections are taken, and how many of them are opened, each with its cure."""
+    outcome = suite.run(
+        """
+        @pytest.mark.max_connections(checkouts=3, opened=0)
+        def test_clean(held, engine):
+            for _ in range(3):
+                with engine.connect() as connection:
+                    ask(connection)
+
+        @pytest.mark.max_connections(2, checkouts=2, opened=1)
+        def test_churn(tmp_path):
+            made = create_engine(f"sqlite:///{tmp_path}/a.db", poolclass=NullPool)
+            for _ in range(3):
+                with made.connect() as connection:
+                    ask(connection)
+        """,
+        head=HEAD.replace(
+            "yield made", "made.connect().close()\n    made.connect().close()\n    yield made", 1
+        ).replace(
+            "yield connection",
+            "made = [engine.connect() for _ in range(2)]\n        [each.close() for each in made]\n"
+            "        yield connection",
+            1,
+        ),
+    )
+    assert outcome.counts == {"passed": 1, "failed": 1}, outcome.text
+    found = outcome.tests["test_churn"]["findings"]
+    assert [each["message"] for each in found] == [
+        "expected at most 2 pool connections taken in all, got 3",
+        "expected at most 1 pool connection newly opened, got 3",
+    ]
+    assert [each["fix"].partition(" ")[0] for each in found] == ["Take", "Make"]
+    assert "3 of them" in found[0]["evidence"][0]
+
+
 @pytest.mark.parametrize(
     ("marker", "said"),
     [
-        ("max_connections()", "max_connections takes one limit: n; got 0"),
-        ("max_connections(1, n=2)", "max_connections takes one limit: n; got 2"),
+        ("max_connections()", "max_connections got no limit; it takes n, checkouts=, opened="),
+        ("max_connections(1, n=2)", "max_connections got 2 limits; it takes n, checkouts=, opened="),
         ("max_connections(-1)", "max_connections got -1, but a limit cannot be negative"),
         ("max_connections(True)", "max_connections got True, but takes a whole number"),
         ("max_connections(1.5)", "max_connections got 1.5, but takes a whole number"),
-        ("max_connections(1, size=2)", "max_connections got an unknown keyword 'size'; it takes n"),
+        (
+            "max_connections(1, size=2)",
+            "max_connections got an unknown keyword 'size'; it takes n, checkouts=, opened=",
+        ),
+        ("max_connections(checkouts=-1)", "max_connections got checkouts=-1, but a limit cannot be negative"),
+        ("max_connections(opened=True)", "max_connections got opened=True, but takes a whole number"),
         ("no_connection_leaks(1)", "no_connection_leaks got 1, but takes no arguments"),
         ("no_connection_leaks(n=1)", "no_connection_leaks got an unknown keyword 'n'; it takes no arguments"),
         ("max_transaction()", "max_transaction got no limit; it takes queries=, seconds="),

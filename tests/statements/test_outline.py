@@ -57,3 +57,31 @@ def test_time_grows_with_the_length(piece: str) -> None:
 def test_what_is_not_taken_apart_has_no_top(sql: str) -> None:
     """Too deep, several at once, or no SELECT."""
     assert structure_of(sql).top is None
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "t.a BETWEEN %(a)s::TIMESTAMP WITHOUT TIME ZONE AND %(b)s::TIMESTAMP WITHOUT TIME ZONE",
+        "t.a BETWEEN %(a)s::TIMESTAMP WITH TIME ZONE AND now()",
+        "t.a > CAST(%(a)s AS DOUBLE PRECISION)",
+        "t.a = %(a)s::CHARACTER VARYING(20)",
+        "t.a > now() AT TIME ZONE 'UTC'",
+    ],
+)
+def test_words_of_types_are_no_columns(condition: str) -> None:
+    """What PostgreSQL casts a parameter to names no column of a table."""
+    top = structure_of(f"SELECT t.b FROM t WHERE {condition}", "postgresql").top
+    assert top is not None
+    assert [(each.left.column.name if each.left.column else "", each.right.is_value) for each in top.conditions] == [
+        ("a", True)
+    ]
+
+
+def test_a_column_at_a_time_zone_is_a_function_of_it() -> None:
+    """An index on the column does not serve it."""
+    top = structure_of("SELECT t.b FROM t WHERE t.a AT TIME ZONE 'UTC' > %(a)s", "postgresql").top
+    assert top is not None
+    assert [(each.left.function, each.left.columns == (each.left.column,)) for each in top.conditions] == [
+        ("timezone", True)
+    ]

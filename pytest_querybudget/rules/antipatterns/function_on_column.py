@@ -13,7 +13,7 @@ _TIMES = frozenset(
     """
     date datetime time strftime julianday unixepoch year month day hour minute week weekday dayofweek dayofmonth
     dayofyear quarter extract date_part date_trunc to_char date_format from_unixtime unix_timestamp date_add date_sub
-    datediff timestampdiff to_days last_day
+    datediff timestampdiff to_days last_day timezone
     """.split()
 )
 _CASES = frozenset(("lower", "upper", "casefold"))
