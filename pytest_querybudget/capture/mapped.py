@@ -16,7 +16,7 @@ _KINDS = (
     ("ARRAY", frozenset({"ARRAY", "VECTOR", "GEOMETRY"})),
 )
 # A text that may be as long as this is a large one.
-_LONG = 1000
+_LONG = 4000
 
 
 class Mapped:

@@ -59,6 +59,7 @@ class Reads:
         self.hooks: list[tuple[type, Any]] = []
         self.hooked: set[type] = set()
         orm = Path(sys.modules["sqlalchemy.orm"].__file__ or "").parent
+        self.descriptor = sys.modules["sqlalchemy.orm.attributes"].InstrumentedAttribute.__get__.__code__
         self.modules = {str(each): each.stem for each in orm.glob("*.py")}
         # Mutable values only look for their parents.
         self.modules[str(orm.parent / "ext" / "mutable.py")] = "loading"
@@ -137,11 +138,19 @@ def _hook(reads: Reads, previous: Any) -> Any:
     """Return a `__getattribute__` that tells of each read, and then does what the class did before."""
     key = reads.key
     loading = reads.loading
+    # What SQLAlchemy itself looks at all the time: while it loads, and in the descriptor of what is read by name.
+    quiet = frozenset(path for path, module in reads.modules.items() if module in _INTERNAL and module != "state")
+    descriptor = reads.descriptor
 
     def __getattribute__(self: Any, name: str) -> Any:  # noqa: N807 - it becomes that method
         if reads.active:
             if name in _SPECIAL:
                 frame = sys._getframe(1)  # noqa: SLF001
+                code = frame.f_code
+                if code.co_filename in quiet:
+                    return previous(self, name)
+                if code is descriptor and frame.f_back is not None and frame.f_back.f_code.co_filename == __file__:
+                    return previous(self, name)
                 while frame.f_code.co_filename == __file__ and frame.f_back is not None:
                     frame = frame.f_back
                 reads.note_special(self, name, frame)

@@ -124,8 +124,15 @@ class NoUnusedColumns(Audited):
 
     ## What it costs
 
-    Nothing without `--querybudget-audit`. With it, each attribute of a mapped object takes about a microsecond
-    more to read: see [performance](../performance.md).
+    Nothing without `--querybudget-audit`. With it, reading an attribute of a mapped object takes 0.8 µs more (1.0
+    instead of 0.2), and loading an object and reading four of its attributes 16 µs instead of 8. The suite of the
+    example application took 6.5 s of CPU time instead of 6.2 s.
+
+    ## What it cannot know
+
+    Rows of a query that selects columns (`select(Order.number, Order.note)`, `text(...)`) are not watched. Objects
+    that were in the session before the query are left out, since they kept what they had; so are columns that an
+    `UPDATE` or `INSERT` with `RETURNING` brought in, and loads after an expiry or of a deferred column.
     """
 
     name = "no_unused_columns"
