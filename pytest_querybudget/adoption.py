@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +12,7 @@ import pytest
 from pytest_querybudget.lock.check import LockVerdict
 from pytest_querybudget.lock.keeper import Keeper
 from pytest_querybudget.reports.document import Problem, Report, TestEntry
+from pytest_querybudget.reports.text import plural
 from pytest_querybudget.settings import Settings
 
 
@@ -25,6 +26,14 @@ class Coverage:
     collected: set[str] = field(default_factory=set)
     skipped: set[str] = field(default_factory=set)
     partial: bool = False
+    interrupted: bool = False
+
+    def missing(self, seen: Collection[str], *, begun: bool) -> Iterator[Problem]:
+        """Yield how many tests an interrupted run has not seen the end of, once it had begun."""
+        lost = len(self.collected - {*seen})
+        if self.interrupted and begun and lost:
+            text = f"the run was interrupted: {lost:,} of {plural(len(self.collected), 'test')} are missing"
+            yield Problem(slug="interrupted", text=text)
 
     def is_full(self, config: pytest.Config, session: pytest.Session, problems: list[Problem]) -> bool:
         """Return whether every test of the suite was collected, and the run came to its end."""
@@ -36,7 +45,12 @@ class Coverage:
             or getattr(option, "deselect", None)
             or _looks_elsewhere(config)
         )
-        stopped = session.shouldstop or session.shouldfail or any(each.slug == "lost-worker" for each in problems)
+        stopped = (
+            self.interrupted
+            or session.shouldstop
+            or session.shouldfail
+            or any(each.slug == "lost-worker" for each in problems)
+        )
         return bool(self.collected) and not (self.partial or selected or stopped)
 
 

@@ -126,7 +126,11 @@ class Collector:
     def finish(self) -> bool:
         """Make the report, and write the files. Return whether something makes the session fail."""
         self.report = self.make_report()
+        known = len(self.problems)
         self._write()
+        if len(self.problems) > known:
+            # The summary tells what could not be written.
+            self.report = self.make_report()
         return any(each.slug in FATAL for each in self.problems)
 
     def make_report(self) -> Report:

@@ -34,13 +34,19 @@ class Current:
     again: bool = False
 
 
-def then(outcome: Any, check: Callable[[], None]) -> None:
-    """Check a phase that has passed, and let it fail; what a test raises itself passes no frame of this plugin."""
+def then(outcome: Any, check: Callable[[], None]) -> Exception | None:
+    """Check a phase that has passed, and let it fail; what a test raises itself passes no frame of this plugin.
+
+    Return what went wrong in the check itself, if so.
+    """
     if outcome.excinfo is None:
         try:
             check()
         except BudgetFailure as failure:
             outcome.force_exception(failure)
+        except Exception as error:  # noqa: BLE001 - it must not look like the test's own
+            return error
+    return None
 
 
 def mark_count(item: pytest.Item) -> int:

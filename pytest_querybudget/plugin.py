@@ -115,14 +115,22 @@ class Hooks:
         """Collect the entry."""
         self.run.note_report(report)
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """Remember that the run did not come to its end."""
+        self.run.note_interrupt()
+
+    def pytest_internalerror(self) -> None:
+        """Remember that the run did not come to its end."""
+        self.run.note_interrupt()
+
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         """Write the reports."""
-        self.run.finish(session)
+        self.run.ending.finish(session)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
         """Print the summary."""
-        self.run.print_summary(terminalreporter)
+        self.run.ending.print_summary(terminalreporter)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any, error: object) -> None:

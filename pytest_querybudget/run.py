@@ -12,7 +12,7 @@ import datetime as dt
 import sys
 import traceback
 from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -22,10 +22,11 @@ import pytest
 
 from pytest_querybudget.adoption import Adoption
 from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permission
-from pytest_querybudget.chances import comment_chances, marker_chances, wrong_comments
+from pytest_querybudget.chances import marker_chances
 from pytest_querybudget.checks import Checks
 from pytest_querybudget.collector import Collector
 from pytest_querybudget.current import Current, judged_after, mark_count, then
+from pytest_querybudget.ending import Ending
 from pytest_querybudget.entries import (
     budget_entries,
     finding_entry,
@@ -72,6 +73,7 @@ class Run:
         self.adoption = Adoption(settings, today)
         self.current: Current | None = None
         self.is_worker = hasattr(config, "workerinput")
+        self.ending = Ending(self)
         # What the test that runs now has to tell beside its entry.
         self.problems: list[Problem] = []
         # What was tried, and came out only after its test had been handed over.
@@ -87,7 +89,12 @@ class Run:
 
     def check_items(self, items: list[pytest.Item]) -> None:
         """Check every budget before the first test runs. Raises `pytest.UsageError`."""
-        self.checks.check_items(items)
+        try:
+            self.checks.check_items(items)
+        except pytest.UsageError:
+            raise
+        except Exception as error:  # noqa: BLE001 - tests that declare nothing run all the same
+            self.note_fault(error)
         if self.instruments.pools:
             from pytest_querybudget.plugin import FixtureHooks
 
@@ -100,7 +107,7 @@ class Run:
         self._begin(item)
         outcome = yield
         verdicts = self._end_phase("setup")
-        then(outcome, lambda: self._fail_on(verdicts))
+        self._then(outcome, lambda: self._fail_on(verdicts))
 
     def _begin(self, item: pytest.Item) -> None:
         self.current = None
@@ -109,20 +116,26 @@ class Run:
             budget = self.budgets.of_item(item)
         except BudgetError as error:
             budget, mistake = Budget(), str(error)
+        except Exception as error:  # noqa: BLE001 - a test that declares nothing must run all the same
+            self.note_fault(error)
+            budget = Budget()
+            if any(mark.name in self.budgets.marker_names for mark in item.iter_markers()):
+                mistake = f"the budget could not be read: {type(error).__name__} inside pytest-querybudget"
         recording = Recording(item.nodeid)
         self.current = Current(item, budget, recording, marks=mark_count(item), mistake=mistake)
-        self._safely(lambda: self.instruments.begin(recording, own_code(getattr(item, "obj", None))))
+        self.safely(lambda: self.instruments.begin(recording, own_code(getattr(item, "obj", None))))
         wanted = any(each.rule.needs_plans for each in budget.declarations.values())
-        self._safely(lambda: self.instruments.plan_statements(wanted=wanted))
+        self.safely(lambda: self.instruments.plan_statements(wanted=wanted))
 
     def around_call(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record what the test sends, and hold it to its budget when it has passed."""
-        self._safely(self.instruments.begin_call)
-        with divided(item, self._open):
+        self.safely(self.instruments.begin_call)
+        with ExitStack() as parts:
+            self.safely(lambda: parts.enter_context(divided(item, self._open)))
             outcome = yield
-        self._safely(self.instruments.end_call)
+        self.safely(self.instruments.end_call)
         verdicts = self._end_phase("call")
-        then(outcome, lambda: self._hold(verdicts))
+        self._then(outcome, lambda: self._hold(verdicts))
 
     def _hold(self, verdicts: list[Verdict]) -> None:
         """Hold a test whose call has passed to its budget, and to the lock file."""
@@ -176,40 +189,53 @@ class Run:
     def around_function(self) -> Generator[None, Any, None]:
         """Let go of the test function's frame as soon as it has returned."""
         yield
-        self._safely(self.instruments.release)
+        self.safely(self.instruments.release)
 
     def around_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:  # noqa: ARG002
         """Record what fixtures send while they are torn down, and finish the recording."""
-        self._safely(self.instruments.begin_teardown)
+        self.safely(self.instruments.begin_teardown)
         outcome = yield
         if self.current is not None and self.current.completed and outcome.excinfo is None:
             # A test that failed is held by its traceback, and what it has taken with it.
-            self._safely(self.instruments.note_leaks)
+            self.safely(self.instruments.note_leaks)
         verdicts = self._end_phase("teardown")
-        self._safely(self.instruments.end)
-        then(outcome, lambda: self._fail_on(verdicts))
+        self.safely(self.instruments.end)
+        self._then(outcome, lambda: self._fail_on(verdicts))
+
+    def _then(self, outcome: Any, check: Callable[[], None]) -> None:
+        """Check a phase that has passed; where a fault keeps it from being checked, a declared budget fails."""
+        fault = then(outcome, check)
+        if fault is None:
+            return
+        self._note_own_fault(fault)
+        if self.current is not None:
+            self.current.failed = False
+        then(outcome, self._refuse_unmeasured)
 
     def around_fixture(self, fixture: Any) -> Generator[None, Any, None]:
         """Tell what a fixture takes from what the test does."""
-        self._safely(lambda: self.instruments.begin_fixture(fixture))
+        self.safely(lambda: self.instruments.begin_fixture(fixture))
         yield
-        self._safely(lambda: self.instruments.end_fixture(fixture))
+        self.safely(lambda: self.instruments.end_fixture(fixture))
 
     def forget_fixture(self, fixture: Any) -> None:
         """Let go of a fixture that has been torn down."""
         self.instruments.forget_fixture(fixture)
 
     def _open(self, phase: str, label: str | None = None) -> None:
-        self._safely(lambda: self.instruments.open(phase, label))
+        self.safely(lambda: self.instruments.open(phase, label))
 
-    def _safely(self, action: Callable[[], Any]) -> None:
+    def safely(self, action: Callable[[], Any]) -> None:
         """Do something of this plugin's own around a test; a fault in it is noted, and never reaches the test."""
         try:
             action()
         except Exception as error:  # noqa: BLE001 - whatever it is, the test must end as it would without this plugin
-            self.note_fault(error)
-            if self.current is not None:
-                self.current.recording.problems.append(f"{type(error).__name__} inside pytest-querybudget")
+            self._note_own_fault(error)
+
+    def _note_own_fault(self, error: Exception) -> None:
+        self.note_fault(error)
+        if self.current is not None:
+            self.current.recording.problems.append(f"{type(error).__name__} inside pytest-querybudget")
 
     def _end_phase(self, phase: str) -> list[Verdict]:
         """Judge what belongs to a phase that has ended; return the new verdicts."""
@@ -217,7 +243,7 @@ class Run:
         if current is None:
             return []
         before = len(current.verdicts)
-        self._safely(lambda: self._judge(current, judged_after(phase, current.item)))
+        self.safely(lambda: self._judge(current, judged_after(phase, current.item)))
         return current.verdicts[before:]
 
     def _judge(self, current: Current, phases: tuple[str, ...]) -> None:
@@ -296,7 +322,7 @@ class Run:
             hide_own_frames(error)
         report = yield
         if error is not None:
-            self._safely(lambda: point_to_test(report, error, item))
+            self.safely(lambda: point_to_test(report, error, item))
         self.hand_over(item, report)
         return report
 
@@ -319,19 +345,20 @@ class Run:
                 )
             )
         try:
-            report.querybudget = self._entry(current)
+            handed = self._entry(current)
         except Exception as error:  # noqa: BLE001 - the test's own report must arrive
             self.note_fault(error)
             entry = TestEntry(nodeid=item.nodeid, outcome="passed")
-            report.querybudget = {"test": to_plain(entry), "problems": [], "allowances": []}
-        report.querybudget["problems"] += [to_plain(each) for each in self.problems]
-        self.problems = []
-        if self.is_worker:
-            report.querybudget = _portable(report.querybudget)
+            handed = {"test": to_plain(entry), "problems": [], "allowances": []}
+        handed["problems"] += [to_plain(each) for each in self.take_problems()]
+        report.querybudget = _portable(handed) if self.is_worker else handed
         if getattr(self.config.option, "xmlpath", None):
-            from pytest_querybudget.reports.junit import properties
+            self.safely(lambda: _note_properties(report))
 
-            report.user_properties += properties(from_plain(TestEntry, report.querybudget["test"]))
+    def take_problems(self) -> list[Problem]:
+        """Return what there is to tell beside the entries of tests, once."""
+        taken, self.problems = self.problems, []
+        return taken
 
     def _entry(self, current: Current) -> dict[str, Any]:
         recording = current.recording
@@ -379,33 +406,13 @@ class Run:
     def note_report(self, report: Any) -> None:
         """Take over what a report brings, where the user waits for it."""
         if not self.is_worker:
-            self.collector.add(report)
+            self.safely(lambda: self.collector.add(report))
 
     # After the tests
 
-    def finish(self, session: pytest.Session) -> None:
-        """Hand a worker's left-overs to the controller; write the reports in the process that the user started."""
-        today, rules = self.judge.today, self.budgets.rules
-        problems = [*self.problems, *self.instruments.problems(), *wrong_comments(self.comments, rules)]
-        left = {
-            "problems": [to_plain(each) for each in problems],
-            "allowances": [to_plain(each) for each in comment_chances(self.comments, rules, today)],
-            "partial": self.adoption.coverage.partial,
-            "proofs": [to_plain(each) for each in self.proofs],
-        }
-        if self.is_worker:
-            self.config.workeroutput["querybudget"] = left  # type: ignore[attr-defined]
-            return
-        self.collector.add_left(left)
-        self.collector.compare_sizes(self.judge.verdicts_of)
-        excused = self.adoption.tolerate(self.collector.make_report().tests)
-        self.collector.tests.update({each.nodeid: each for each in excused})
-        report = self.collector.make_report()
-        full = self.adoption.coverage.is_full(self.config, session, self.collector.problems)
-        self.collector.problems += self.adoption.finish(report, full=full)
-        self.collector.wrote += self.adoption.lines
-        if self.collector.finish() and session.exitstatus == pytest.ExitCode.OK:
-            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    def note_interrupt(self) -> None:
+        """Remember that the run did not come to its end."""
+        self.adoption.coverage.interrupted = True
 
     def note_collected(self, nodeids: Iterable[str]) -> None:
         """Remember which tests there are."""
@@ -433,20 +440,6 @@ class Run:
             self.note_deselected()
         self.collector.add_worker(node.gateway.id, output.get("querybudget"), error)
 
-    def print_summary(self, terminal: Any) -> None:
-        """Print the summary."""
-        for each in self.collector.growth_texts:
-            terminal.write_sep("=", "query growth", red=True)
-            terminal.write_line(each)
-        lines = list(self.collector.summary(terminal._tw.fullwidth, self.config.option.verbose))  # noqa: SLF001
-        if lines:
-            terminal.write_sep("=", "query budget")
-        for text, markup in lines:
-            terminal.write_line(text, **markup)
-        if self.collector.report is not None:
-            for note in self.adoption.review_notes(self.collector.report):
-                terminal.write_line(note)
-
     def note_fault(self, error: BaseException) -> None:
         """Remember a fault of this plugin: it is shown, and the session does not succeed."""
         nodeid = self.current.item.nodeid if self.current else None
@@ -467,6 +460,12 @@ class Run:
     def fixture(self) -> BudgetFixture:
         """Return the fixture's value for the test that runs."""
         return BudgetFixture(self)
+
+
+def _note_properties(report: Any) -> None:
+    from pytest_querybudget.reports.junit import properties
+
+    report.user_properties += properties(from_plain(TestEntry, report.querybudget["test"]))
 
 
 def _portable(plain: Any) -> Any:

@@ -60,7 +60,8 @@ class Capture:
     def on_execute(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
         """Run one statement in the dialect's place and record it (`DialectEvents.do_execute`)."""
         journals = self.journals
-        if not journals:
+        if not journals or context is None:
+            # Without a context a dialect asks something for itself, when an engine first connects.
             return None
         dialect = context.dialect
         listeners = dialect.dispatch.do_execute
@@ -104,9 +105,9 @@ class Capture:
 
     def _run(self, name: str, cursor: Any, statement: str, *arguments: Any) -> bool | None:
         journals = self.journals
-        if not journals:
-            return None
         context = arguments[-1]
+        if not journals or context is None:
+            return None
         parameters = arguments[0] if len(arguments) > 1 else ()
         listeners = getattr(context.dialect.dispatch, name)
         if self.planner is not None:

@@ -360,11 +360,14 @@ def _note_caused(entry: Statement, origin: Origin | None, values: int) -> None:
 
 
 def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
-    """Return whether an execution wrote one row at most. The driver is asked only where the statement does not say."""
+    """Return whether an execution wrote one row at most.
+
+    The driver is asked only where the statement does not say, and only when it was sent before: alone it is no loop.
+    """
     facts = entry.shape.facts
     if kind == "insert":
         return not facts.reads and ", ..." not in facts.sql
-    return bool(facts.unique or cursor.rowcount <= 1)
+    return bool(facts.unique or entry.count == 1 or cursor.rowcount <= 1)
 
 
 def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any]:

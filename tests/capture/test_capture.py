@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gc
+import sqlite3
 import threading
 import traceback
 import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import Engine, create_engine, event, select, text
@@ -144,3 +146,44 @@ def test_a_pool_is_a_stray_until_its_job_is_done() -> None:
         go.set()
         job.result()
         assert strays.get(thread.ident or 0) is None
+
+
+def test_what_a_dialect_asks_for_itself_has_no_context(engine: Engine) -> None:
+    """A dialect that sends a statement without a context, as when it first connects, is not disturbed."""
+    with engine.connect() as connection, query_budget(max_queries=1) as recording:
+        cursor = connection.connection.cursor()
+        connection._cursor_execute(cursor, "SELECT 1", ())
+        assert cursor.fetchall() == [(1,)]
+        connection.execute(text("SELECT 2"))
+    assert [each.count for each in recording.statements()] == [1]
+    assert recording.problems == []
+
+
+class WatchedCursor(sqlite3.Cursor):
+    """Counts how often it is asked for the number of rows."""
+
+    asked: ClassVar[list[str]] = []
+
+    @property
+    def rowcount(self) -> int:
+        self.asked.append("rowcount")
+        return super().rowcount
+
+
+class WatchedConnection(sqlite3.Connection):
+    """Has such cursors."""
+
+    def cursor(self, factory: Any = WatchedCursor) -> Any:
+        return super().cursor(factory)
+
+
+@pytest.mark.parametrize("sql", ["UPDATE item SET name = 'x'", "DELETE FROM item WHERE name = 'x'"])
+def test_a_write_sent_once_asks_the_driver_for_nothing(sql: str) -> None:
+    """A suite may count how often `rowcount` is read."""
+    made = create_engine("sqlite://", connect_args={"factory": WatchedConnection})
+    Base.metadata.create_all(made)
+    with made.begin() as connection, query_budget(max_queries=9):
+        WatchedCursor.asked.clear()
+        connection.exec_driver_sql(sql)
+    assert len(WatchedCursor.asked) == 1, "by SQLAlchemy itself"
+    made.dispose()

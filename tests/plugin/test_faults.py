@@ -40,7 +40,8 @@ def nothing():
     yield
 
 def pytest_configure(config):
-    holder = getattr(importlib.import_module("{module}"), "{name}")
+    holder = importlib.import_module("{module}")
+    holder = getattr(holder, "{name}", holder)
     before = getattr(holder, "{attribute}")
     setattr(holder, "{attribute}", broken)
     config.add_cleanup(lambda: setattr(holder, "{attribute}", before))
@@ -75,6 +76,67 @@ def test_a_fault_makes_a_session_of_passing_tests_fail(suite: Suite, seam: str) 
         assert done.counts == {"passed": 1}
         assert done.code == pytest.ExitCode.TESTS_FAILED
         assert "fault: 1" in done.text
+
+
+# What belongs to no single test.
+AROUND = {
+    "reading of markers": ("pytest_querybudget.budgets", "BudgetReader", "of_item"),
+    "entry": ("pytest_querybudget.run", "Run", "_test_entry"),
+    "collector": ("pytest_querybudget.collector", "Collector", "add"),
+    "comments": ("pytest_querybudget.findings.allowances", "SourceComments", "noted"),
+    "sizes": ("pytest_querybudget.collector", "Collector", "compare_sizes"),
+    "lock": ("pytest_querybudget.lock.keeper", "Keeper", "finish"),
+    "report": ("pytest_querybudget.collector", "Collector", "make_report"),
+    "format": ("pytest_querybudget.reports.registry", "", "find"),
+    "summary": ("pytest_querybudget.collector", "Collector", "summary"),
+    "junit": ("pytest_querybudget.reports.junit", "", "properties"),
+}
+
+
+@pytest.mark.parametrize("seam", AROUND)
+def test_a_fault_around_the_tests(suite: Suite, seam: str) -> None:
+    """Every test ends as it would, the fault is told without its text, and the session does not succeed."""
+    module, name, attribute = AROUND[seam]
+    suite.write("conftest.py", CONFTEST.format(module=module, name=name, attribute=attribute))
+    done = suite.run(TESTS, "--junit-xml=junit.xml", "--querybudget-lock=some.lock", "--querybudget-update")
+    wanted = {"reading of markers": {"passed": 1, "failed": 1, "error": 1}}
+    wanted |= {name: {"passed": 1, "failed": 2} for name in ("entry", "collector")}
+    assert done.counts == wanted.get(seam, {"passed": 2, "failed": 1})
+    assert "OSError: its own" in done.text
+    assert "INTERNALERROR" not in done.text
+    assert "secret text of the fault" not in done.text
+    assert "RuntimeError" in done.text
+    assert done.code == pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.mark.parametrize("seam", ["failure text", "lock"])
+def test_a_fault_while_a_test_is_held_to_something(suite: Suite, seam: str) -> None:
+    """A budget that is declared fails all the same, and a test that declares none does not."""
+    module, name, attribute = {
+        "failure text": ("pytest_querybudget.reports.failure", "", "explain"),
+        "lock": ("pytest_querybudget.lock.keeper", "Keeper", "check"),
+    }[seam]
+    suite.write("conftest.py", CONFTEST.format(module=module, name=name, attribute=attribute))
+    options = ("--querybudget-lock=some.lock", "--querybudget-update")
+    done = suite.run(
+        "def test_free():\n    ask(1)\n@pytest.mark.max_queries(1)\ndef test_bound():\n    ask(2)\n", *options
+    )
+    assert done.counts == {"passed": 1, "failed": 1}
+    assert "the budget (max_queries) could not be measured: RuntimeError inside pytest-querybudget" in done.text
+    assert "INTERNALERROR" not in done.text and "secret text" not in done.text
+
+
+def test_a_plan_reader_that_breaks(suite: Suite) -> None:
+    """The statement runs all the same, and a rule that needs the plan does not pass."""
+    module = "pytest_querybudget.plans.planner"
+    suite.write("conftest.py", CONFTEST.format(module=module, name="Planner", attribute="plan"))
+    done = suite.run(
+        "def test_free():\n    ask(1)\n@pytest.mark.no_full_scans\ndef test_bound():\n    ask(1)\n",
+        "--querybudget-explain",
+    )
+    assert done.counts == {"passed": 1, "failed": 1}
+    assert done.code == pytest.ExitCode.TESTS_FAILED
+    assert "could not be measured: RuntimeError inside pytest-querybudget" in done.text
 
 
 def test_a_rule_that_breaks_in_a_block(suite: Suite) -> None:
