@@ -44,7 +44,19 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlparse": {"reports"},
     "libcst": {"markers"},
     "coverage": {"reports"},
-    "pytest": {"adoption", "checks", "current", "hookspecs", "outcomes", "plugin", "rerun", "run", "settings", "start"},
+    "pytest": {
+        "adoption",
+        "checks",
+        "current",
+        "ending",
+        "hookspecs",
+        "outcomes",
+        "plugin",
+        "rerun",
+        "run",
+        "settings",
+        "start",
+    },
     "_pytest": set(),
 }
 
