@@ -155,7 +155,12 @@ def entities_of(compiled: Any) -> tuple[str, ...]:
     from sqlalchemy import inspect
 
     names: list[str] = []
-    for each in compiled.statement.column_descriptions:
+    try:
+        descriptions = compiled.statement.column_descriptions
+    except AttributeError:
+        # SQLAlchemy cannot describe a bare `*`.
+        return ()
+    for each in descriptions:
         entity = each.get("entity")
         if entity is None or each.get("expr") is not entity:
             continue

@@ -83,6 +83,10 @@ class ShapeEntry:
         self.planned: Any = None
         self._facts: Shape | None = None
 
+    def abandon(self, _compiled: Any) -> None:
+        """Belong to no statement any more: the same text may come again as one that was never compiled."""
+        self.owner = _gone
+
     @property
     def facts(self) -> Shape:
         """What the statement is; see `statements.Shape`."""
@@ -132,7 +136,7 @@ class Shapes:
         elif entry.text != text:
             entry.literal = True
         if compiled is not None:
-            entry.owner = weakref.ref(compiled)
+            entry.owner = weakref.ref(compiled, entry.abandon)
         if len(self.by_text) >= MOST_TEXTS:
             self.by_text.clear()
         self.by_text[text] = entry
@@ -159,6 +163,10 @@ class Shapes:
 
 def _nobody() -> None:
     """Stand in for the reference to a compiled statement, where there is none."""
+
+
+def _gone() -> Any:
+    return _gone
 
 
 def _signature(compiled: Any) -> tuple[Any, ...]:

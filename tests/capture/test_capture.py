@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, select, text
+from sqlalchemy import Engine, create_engine, event, literal_column, select, text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
@@ -187,3 +187,25 @@ def test_a_write_sent_once_asks_the_driver_for_nothing(sql: str) -> None:
         connection.exec_driver_sql(sql)
     assert len(WatchedCursor.asked) == 1, "by SQLAlchemy itself"
     made.dispose()
+
+
+def test_a_text_that_an_orm_query_had_sent_before(engine: Engine) -> None:
+    """The same text, sent without being compiled, is no ORM load, also when the query has been collected."""
+    sql = "SELECT item.id, item.name FROM item"
+    with query_budget(max_queries=9) as recording:
+        with Session(engine) as session:
+            session.scalars(select(Item).from_statement(text(sql))).all()
+        engine.clear_compiled_cache()
+        gc.collect()
+        with engine.connect() as connection:
+            connection.exec_driver_sql(sql)
+    assert recording.problems == []
+    assert sum(each.count for each in recording.statements()) == 2
+
+
+@pytest.mark.parametrize("star", ["*", text("*"), literal_column("*")], ids=["plain", "text", "literal"])
+def test_a_bare_star_is_described_as_it_can_be(engine: Engine, star: Any) -> None:
+    """SQLAlchemy cannot say what it selects, and the test does not notice."""
+    with Session(engine) as session, query_budget(max_queries=1, no_n_plus_one=True) as recording:
+        assert len(session.execute(select(star).select_from(Item)).all()) == 3
+    assert recording.problems == []
