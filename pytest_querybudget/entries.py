@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from pytest_querybudget.budgets import Budget
 from pytest_querybudget.recording.model import Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.plans import Planned
 from pytest_querybudget.reports.document import (
+    FOLDED_KINDS,
     Allowance,
     BudgetEntry,
     FindingEntry,
@@ -22,6 +24,7 @@ from pytest_querybudget.rules.columns import columns_of
 from pytest_querybudget.verdicts import Verdict
 
 PHASES = ("setup", "call", "teardown")
+_LONGEST_VERB = 40
 
 
 def location(place: Place | None) -> Location | None:
@@ -41,21 +44,26 @@ def statement_entry(statement: Statement, window: Window, started: float) -> Sta
         columns=columns_of(statement) if shape.kind == "select" else (),
         count=statement.count,
         rows=statement.rows,
-        time=statement.time,
+        time=_seconds(statement.time),
         location=location(statement.location),
         phase=window.phase,
         reads=facts.reads,
         writes=facts.writes,
         max_rows=statement.max_rows,
-        max_time=statement.max_time,
-        first=statement.first - started,
-        last=statement.last - started,
+        max_time=_seconds(statement.max_time),
+        first=_seconds(statement.first - started),
+        last=_seconds(statement.last - started),
         chain=tuple(filter(None, map(location, statement.stack.places))),
         relationship=meaning.relationship if meaning else None,
         load=meaning.load if meaning else None,
         window=window.label,
         plan=statement.plan.plan.text if isinstance(statement.plan, Planned) else None,
     )
+
+
+def _seconds(time: float) -> float:
+    # What a clock says beyond a tenth of a microsecond only fills reports.
+    return round(time, 7)
 
 
 def finding_entry(verdict: Verdict) -> FindingEntry:
@@ -110,7 +118,7 @@ def _phase(recording: Recording, phase: str) -> PhaseEntry:
     return PhaseEntry(
         queries=queries,
         by_kind=by_kind,
-        db_time=time,
+        db_time=_seconds(time),
         rows=rows,
         checkouts=recording.checkouts.get(phase, 0),
         connects=recording.connects.get(phase, 0),
@@ -143,11 +151,57 @@ def budget_entries(recording: Recording, budget: Budget) -> dict[str, BudgetEntr
 
 
 def statement_entries(recording: Recording) -> tuple[StatementEntry, ...]:
-    """Return all statements of a recording, in the order of their first send."""
-    entries: Iterable[StatementEntry] = (
-        statement_entry(each, window, recording.started) for window in recording.windows for each in window
+    """Return all statements of a recording, in the order of their first send, those that build a schema folded."""
+    entries = (statement_entry(each, window, recording.started) for window in recording.windows for each in window)
+    return tuple(sorted(_folded(entries), key=lambda each: each.first))
+
+
+def _folded(entries: Iterable[StatementEntry]) -> list[StatementEntry]:
+    """Make one entry of all DDL of one verb from one function: `create_all` says nothing more table by table.
+
+    A suite that builds its schema for each test would otherwise fill its report with it. So it is with what neither
+    reads nor writes rows, such as the PRAGMA for each table.
+    """
+    groups: dict[object, list[StatementEntry]] = {}
+    for each in entries:
+        groups.setdefault(_fold(each), []).append(each)
+    return [_joined(each) if len(each) > 1 else each[0] for each in groups.values()]
+
+
+def _fold(entry: StatementEntry) -> object:
+    if entry.kind not in FOLDED_KINDS or entry.plan is not None:
+        return id(entry)
+    place = entry.location and (entry.location.path, entry.location.function)
+    return entry.kind, _verb(entry), place, entry.phase, entry.window
+
+
+def _verb(entry: StatementEntry) -> str:
+    words = entry.sql.split(None, 2)[: 2 if entry.kind == "ddl" else 1]
+    return " ".join(words)[:_LONGEST_VERB].upper()
+
+
+def _joined(entries: list[StatementEntry]) -> StatementEntry:
+    return replace(
+        entries[0],
+        sql=f"{_verb(entries[0])} …" if len({each.sql for each in entries}) > 1 else entries[0].sql,
+        tables=_all(each.tables for each in entries),
+        columns=_all(each.columns for each in entries),
+        # As many statements as there are tables are no statements for each table.
+        reads=(),
+        writes=(),
+        count=sum(each.count for each in entries),
+        rows=sum(each.rows for each in entries),
+        time=sum(each.time for each in entries),
+        max_rows=max(each.max_rows for each in entries),
+        max_time=max(each.max_time for each in entries),
+        first=min(each.first for each in entries),
+        last=max(each.last for each in entries),
+        chain=(),
     )
-    return tuple(sorted(entries, key=lambda each: each.first))
+
+
+def _all(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(sorted({name for each in names for name in each}))
 
 
 def route_entries(recording: Recording) -> dict[str, int]:

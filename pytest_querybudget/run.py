@@ -43,7 +43,7 @@ from pytest_querybudget.outcomes import BudgetFailure, hide_own_frames, point_to
 from pytest_querybudget.prove import Finished, Prover
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports import failure
-from pytest_querybudget.reports.document import Problem, Proven, TestEntry, from_plain, to_plain
+from pytest_querybudget.reports.document import Allowance, Problem, Proven, TestEntry, from_plain, to_plain
 from pytest_querybudget.reports.text import well_formed
 from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.rules.constant_queries import ConstantQueries
@@ -148,6 +148,7 @@ class Run:
         except BudgetFailure as failure:
             if held is None or not held.failed:
                 raise
+            self._blame(held)
             text = "\n\n".join([str(failure.args[0]), self._lock_text(held)])
             raise BudgetFailure(text, failure.findings) from None
         self._fail_on_lock(held)
@@ -166,7 +167,7 @@ class Run:
             return verdicts
         declared = {name for name, each in current.budget.declarations.items() if each.on_test}
         changed = {
-            id(each): replace(each, failed=False, allowed=Allowed(reason=found.reason, source="lock", until=None))
+            id(each): replace(each, failed=False, allowed=_known(found))
             for each in verdicts
             if each.allowed is None and each.finding.rule not in declared
             if (found := held.allowance(finding_entry(each))) is not None
@@ -178,7 +179,16 @@ class Run:
         current = self.current
         if held is not None and held.failed and current is not None and not current.failed:
             current.failed = True
+            self._blame(held)
             raise BudgetFailure(self._lock_text(held))
+
+    def _blame(self, held: LockVerdict) -> None:
+        """Mark the findings for which the lock fails the test: no report may take them for known debts."""
+        if self.current is not None:
+            self.current.verdicts = [
+                replace(each, failed=True) if each.allowed is None and held.blames(finding_entry(each)) else each
+                for each in self.current.verdicts
+            ]
 
     def _lock_text(self, held: LockVerdict) -> str:
         from pytest_querybudget.lock.text import failure as lock_failure
@@ -475,3 +485,8 @@ def _portable(plain: Any) -> Any:
     if isinstance(plain, dict):
         return {key: _portable(each) for key, each in plain.items()}
     return [_portable(each) for each in plain] if isinstance(plain, list) else plain
+
+
+def _known(found: Allowance) -> Allowed:
+    until = dt.date.fromisoformat(found.until) if found.until else None
+    return Allowed(reason=found.reason, source=found.source, until=until)

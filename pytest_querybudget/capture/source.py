@@ -59,8 +59,9 @@ class Source:
         if filename.startswith("<"):
             return APPLICATION if filename.startswith("<doctest") else LIBRARY
         path = os.path.realpath(os.path.join(self.root, filename))
-        top = self._installed_package(path)
-        if top is not None:
+        inside = self._installed(path)
+        if inside is not None:
+            top = _top(inside)
             if top in MACHINERY:
                 return LIBRARY
             if top in self.packages:
@@ -72,15 +73,15 @@ class Source:
             return APPLICATION
         return APPLICATION if path.startswith(self.root) else LIBRARY
 
-    def _installed_package(self, path: str) -> str | None:
-        """Return the top-level name under site-packages that `path` belongs to."""
+    def _installed(self, path: str) -> str | None:
+        """Return what follows site-packages in `path`, whichever environment's it is, with forward slashes."""
         for site in self.sites:
             if path.startswith(site):
-                return _top(path[len(site) :])
+                return path[len(site) :].replace(os.sep, "/")
         for marker in ("/site-packages/", "/dist-packages/"):
-            _, found, rest = path.replace(os.sep, "/").rpartition(marker)
+            _, found, inside = path.replace(os.sep, "/").rpartition(marker)
             if found:
-                return _top(rest)
+                return inside
         return None
 
     def _is_machinery(self, path: str) -> bool:
@@ -127,13 +128,12 @@ class Source:
         the same installed and editable.
         """
         path = os.path.realpath(os.path.join(self.root, filename))
-        for site in self.sites:
-            if path.startswith(site):
-                inside = path[len(site) :]
-                for prefix in ("", "src/", "lib/"):
-                    if os.path.exists(os.path.join(self.root, prefix, inside)):
-                        return (prefix + inside).replace(os.sep, "/")
-                return inside.replace(os.sep, "/")
+        inside = self._installed(path)
+        if inside is not None:
+            homes = (
+                prefix for prefix in ("", "src/", "lib/") if os.path.exists(os.path.join(self.root, prefix, inside))
+            )
+            return next(homes, "") + inside
         if path.startswith(self.root):
             return path[len(self.root) :].replace(os.sep, "/")
         return os.path.relpath(path, self.root).replace(os.sep, "/")
@@ -172,8 +172,7 @@ def _site_directories() -> tuple[str, ...]:
 
 
 def _top(inside: str) -> str:
-    first = inside.replace(os.sep, "/").split("/", 1)[0]
-    return first.removesuffix(".py")
+    return inside.split("/", 1)[0].removesuffix(".py")
 
 
 def _enclosing(code: CodeType) -> str | None:

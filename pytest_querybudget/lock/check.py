@@ -84,6 +84,12 @@ class LockVerdict:
         """Whether the next update lowers the entry."""
         return bool(self.fewer or self.cured)
 
+    def blames(self, finding: FindingEntry) -> bool:
+        """Whether a finding of the test is one that fails it: new, grown or past its date."""
+        name = identity.of_finding(finding)
+        counts = finding.phase == "call" and not finding.declared_only
+        return counts and any(each.identity == name for each in (*self.new, *self.grown, *self.overdue))
+
     def allowance(self, finding: FindingEntry) -> Allowance | None:
         """Why a finding does not fail, or null when the lock does not tolerate it."""
         name = identity.of_finding(finding)

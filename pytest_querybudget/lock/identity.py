@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 
-from pytest_querybudget.reports.document import FindingEntry, Location, StatementEntry
+from pytest_querybudget.reports.document import FOLDED_KINDS, FindingEntry, Location, StatementEntry
 from pytest_querybudget.reports.text import one_line
 
 # An application in site-packages (tox installs it there) or under src/ is the application in the checkout.
@@ -29,7 +29,8 @@ def of_finding(finding: FindingEntry) -> str:
 
 def of_statement(statement: StatementEntry) -> str:
     """Six hexadecimal digits for kind, tables, path and function: short, as a line holds one for each statement."""
-    parts = (statement.kind, ",".join(sorted(statement.tables)), of_place(statement.location))
+    tables = () if statement.kind in FOLDED_KINDS else sorted(statement.tables)
+    parts = (statement.kind, ",".join(tables), of_place(statement.location))
     return hashlib.blake2b("\0".join(parts).encode(errors="replace"), digest_size=3).hexdigest()
 
 

@@ -12,6 +12,8 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 VERSION = 1
+# Statements of these kinds that were sent from one place are one entry, whatever tables they name.
+FOLDED_KINDS = frozenset({"ddl", "other"})
 
 T = TypeVar("T")
 
@@ -89,6 +91,7 @@ class Proven:
 class StatementEntry:
     """All executions of one shape of statement from one place in one phase.
 
+    DDL of several shapes (`create_all`) is one entry: `sql` is then its verb, as in `CREATE TABLE …`.
     `time`, `max_time`, `first` and `last` are seconds (`first` and `last` since the start of the test),
     `rows` is the sum over executions and `max_rows` the most that one of them fetched.
     `load` is what the ORM meant: `lazy`, `eager`, `deferred`, `expired`, `refresh`, or null.

@@ -1,18 +1,29 @@
 """The JSON report: the whole run as data, one test a line, for other tools and for `querybudget compare`.
 
-Version 1, described by `report.schema.json` in the package. Fields may be added, none renamed.
+Version 1, described by `report.schema.json` in the package. Fields may be added, none renamed. What the schema does
+not require of a statement is left out where it says nothing: a suite has hundreds of thousands of them.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from collections.abc import Iterator
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from pytest_querybudget.reports.document import VERSION, Report, from_plain, to_plain
+from pytest_querybudget.reports.document import VERSION, Report, StatementEntry, TestEntry, from_plain, to_plain
 from pytest_querybudget.reports.format import ReportError
 from pytest_querybudget.reports.text import well_formed
+
+_GZIP = b"\x1f\x8b"
+_UNSAID = {
+    each.name: to_plain(each.default)
+    for each in fields(StatementEntry)
+    if each.default is not MISSING and each.name != "phase"
+}
 
 
 class JsonFormat:
@@ -28,10 +39,10 @@ class JsonFormat:
             "mode": report.mode,
             "totals": to_plain(report.totals),
         }
-        yield f'{_dump(head)[:-1]}, "tests": ['
+        yield f'{_dump(head)[:-1]},"tests":['
         for index, test in enumerate(report.tests):
-            yield f"{',' if index else ''}\n{_dump(to_plain(test))}"
-        yield f'\n], "problems": {_dump(to_plain(report.problems))}}}\n'
+            yield f"{',' if index else ''}\n{_dump(_test(test))}"
+        yield f'\n],"problems":{_dump(to_plain(report.problems))}}}\n'
 
 
 def dumps(report: Report) -> str:
@@ -40,13 +51,17 @@ def dumps(report: Report) -> str:
 
 
 def load(path: str | Path) -> Report:
-    """Read a JSON report.
+    """Read a JSON report, compressed or not.
 
     Raises `ReportError`, with the path and the cause, for a file that cannot be read, is no JSON, is no report,
     or was written by a later version of the format.
     """
     try:
         raw = Path(path).read_bytes()
+        if raw.startswith(_GZIP):
+            raw = gzip.decompress(raw)
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise ReportError(f"{path}: not a JSON report: the compressed file is damaged") from None
     except OSError as error:
         raise ReportError(f"{path}: cannot read the report: {error.strerror or error}") from None
     try:
@@ -85,5 +100,14 @@ def _check_version(plain: Any, name: str) -> None:
         )
 
 
+def _test(test: TestEntry) -> dict[str, Any]:
+    plain: dict[str, Any] = to_plain(test)
+    plain["statements"] = [
+        {name: value for name, value in each.items() if name not in _UNSAID or value != _UNSAID[name]}
+        for each in plain["statements"]
+    ]
+    return plain
+
+
 def _dump(plain: Any) -> str:
-    return well_formed(json.dumps(plain, ensure_ascii=False))
+    return well_formed(json.dumps(plain, ensure_ascii=False, separators=(",", ":")))

@@ -69,8 +69,8 @@ class SarifFormat:
             frames = [{"location": self._location(each)} for each in finding.chain]
             result["stacks"] = [{"message": {"text": "Who called whom, innermost first."}, "frames": frames}]
         if finding.allowed:
-            inside = finding.allowed.source != "lock file"
-            said = {"kind": "inSource" if inside else "external", "justification": one_line(finding.allowed.reason)}
+            kind = "external" if finding.allowed.source == "lock" else "inSource"
+            said = {"kind": kind, "justification": one_line(finding.allowed.reason)}
             result["suppressions"] = [said]
         return result
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pytest_querybudget.findings.words import duration
-from pytest_querybudget.reports.document import BudgetEntry, FindingEntry, Report, TestEntry
+from pytest_querybudget.reports.document import BudgetEntry, FindingEntry, Problem, Report, TestEntry
 from pytest_querybudget.reports.text import plural, printable
 
 Line = tuple[str, dict[str, bool]]
@@ -174,26 +174,41 @@ def _is_loose(name: str, budget: BudgetEntry) -> bool:
 
 
 def _problems(report: Report, width: int) -> Iterator[Line]:
-    groups: dict[str, list[str]] = {}
+    groups: dict[str, list[Problem]] = {}
     for each in report.problems:
-        where = f" ({each.nodeid})" if each.nodeid else ""
-        groups.setdefault(each.slug, []).append(f"{each.text}{where}")
-    for slug, texts in groups.items():
+        groups.setdefault(each.slug, []).append(each)
+    for slug, problems in groups.items():
         yield "", {}
-        yield f"{slug.replace('-', ' ')}: {len(texts)}", {"bold": True, "yellow": True}
-        for text in texts[:MOST_PROBLEMS]:
-            yield _cut(f"  {printable(text)}", width), {}
-        if len(texts) > MOST_PROBLEMS:
-            yield f"  ... and {len(texts) - MOST_PROBLEMS:,} more", {}
+        yield f"{slug.replace('-', ' ')}: {len(problems)}", {"bold": True, "yellow": True}
+        for each in problems[:MOST_PROBLEMS]:
+            yield from _problem(each, width)
+        if len(problems) > MOST_PROBLEMS:
+            yield f"  ... and {len(problems) - MOST_PROBLEMS:,} more", {}
+
+
+def _problem(problem: Problem, width: int) -> Iterator[Line]:
+    """Say a problem; a node id that does not fit beside it stands below it, whole, so that it can be copied."""
+    text = f"  {_on_one_line(problem.text)}"
+    where = _on_one_line(problem.nodeid) if problem.nodeid else ""
+    beside = f"{text} ({where})" if where else text
+    if len(beside) < width or not where:
+        yield _cut(beside, width), {}
+        return
+    yield _cut(text, width), {}
+    yield f"    {where}", {}
+
+
+def _on_one_line(text: str) -> str:
+    return printable(text).replace("\n", " ")
 
 
 def _cut(text: str, width: int) -> str:
-    text = " ".join(text.split("\n"))
+    text = text.replace("\n", " ")
     return text if len(text) < width else text[: max(width - 4, 20)] + "..."
 
 
 def _middle(head: str, tail: str, width: int) -> str:
     """Put head and tail on one line; a long tail loses its beginning, which says least."""
-    tail = printable(tail).replace("\n", " ")
+    tail = _on_one_line(tail)
     room = max(width - 1 - len(head), 20)
     return head + (tail if len(tail) <= room else "..." + tail[-(room - 3) :])

@@ -142,7 +142,7 @@ def test_each_subtest_is_a_window(suite: Suite) -> None:
     assert "expected at most 2 queries, got 3 in subtest part, each=2" in " ".join(done.text.split())
     assert "expected at most 2 queries, got 3\n" in done.text
     assert done.tests["test_fixture_own"]["outcome"] == "failed"
-    windows = {each["window"] for each in done.tests["test_fixture_own"]["statements"]}
+    windows = {each.get("window") for each in done.tests["test_fixture_own"]["statements"]}
     assert windows == {"subtest each=1", "subtest each=2"}
     assert "windows.py" not in done.text
 
@@ -198,7 +198,7 @@ def test_each_hypothesis_example_is_a_window(suite: Suite) -> None:
     assert done.counts == {"passed": 4, "failed": 1}
     assert done.queries("test_kept")[1] == 20
     assert done.queries("TestCase::test_method")[0] == 3
-    labels = {each["window"] for each in done.tests["test_kept"]["statements"]}
+    labels = {each.get("window") for each in done.tests["test_kept"]["statements"]}
     assert "example 1" in labels and "example 10" in labels
 
 
@@ -437,3 +437,23 @@ def test_a_thread_that_a_fixture_ends_belongs_to_the_teardown(suite: Suite) -> N
     )
     assert done.queries("test_it") == (0, 0, 2)
     assert done.problems == []
+
+
+def test_a_schema_is_one_entry(suite: Suite) -> None:
+    """What `create_all` sends table by table is folded: all of its statements count, and its tables are named."""
+    done = suite.run(
+        """
+        def build():
+            other = connect()
+            Base.metadata.create_all(other)
+            Base.metadata.drop_all(other)
+        def test_one():
+            build()
+        """
+    )
+    statements = done.tests["test_one"]["statements"]
+    shown = [(each["kind"], each["sql"], each["count"], each["tables"]) for each in statements]
+    assert ("ddl", "CREATE TABLE …", 2, ["customer", "orders"]) in shown
+    assert ("ddl", "DROP TABLE …", 2, ["customer", "orders"]) in shown
+    assert len(shown) == 3
+    assert sum(each["count"] for each in statements) == done.tests["test_one"]["phases"]["call"]["queries"]

@@ -84,6 +84,14 @@ def test_a_lost_worker_is_named(suite: Suite) -> None:
     assert {"test_first", "test_last"} <= set(done.tests)
 
 
+def test_the_name_of_a_lost_test_is_never_cut(suite: Suite) -> None:
+    """However long it is, it can be copied from the summary."""
+    name = "test_" + "dies_" * 30
+    done = suite.run(f"import os\ndef {name}():\n    os._exit(3)\n", "-n", "1")
+    said = done.text.partition("= query budget =")[2].partition("short test")[0]
+    assert f"\n    test_it.py::{name}\n" in said
+
+
 def test_what_a_worker_has_left_arrives(suite: Suite) -> None:
     """Left-over threads are named by the process that the user started."""
     done = suite.run(

@@ -13,7 +13,7 @@ import pytest
 
 from pytest_querybudget.reports import digest, github, junit, repository, rulebook
 from pytest_querybudget.reports.coverage import CoverageFormat
-from pytest_querybudget.reports.document import FindingEntry, Location, Report, TestEntry, total
+from pytest_querybudget.reports.document import Allowance, FindingEntry, Location, Report, TestEntry, total
 from pytest_querybudget.reports.format import ReportError
 from pytest_querybudget.reports.gitlab import GitlabFormat
 from pytest_querybudget.reports.markdown import MarkdownFormat
@@ -79,6 +79,15 @@ def test_sarif_levels() -> None:
     assert results["no_repeated_queries"]["level"] == "warning"
     assert results["no_write_loops"]["level"] == "note"
     assert results["no_write_loops"]["suppressions"][0]["justification"] == "the importer is rewritten in spring"
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"), [("marker", "inSource"), ("app/orders.py:10", "inSource"), ("lock", "external")]
+)
+def test_sarif_says_where_a_finding_is_allowed(source: str, kind: str) -> None:
+    """A marker and a comment stand in the source, the lock file beside it."""
+    of = of_findings(replace(LAZY, failed=False, allowed=Allowance(reason="known", source=source)))
+    assert sarif(of)["runs"][0]["results"][0]["suppressions"] == [{"kind": kind, "justification": "known"}]
 
 
 def test_sarif_rules_are_those_of_its_results() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from pytest_querybudget.reports import registry
 from pytest_querybudget.reports.document import Report
 from pytest_querybudget.reports.format import Format, ReportError
+from pytest_querybudget.reports.json import load
 from pytest_querybudget.reports.writer import Target, parse_target, write
 from tests.reports.sample import report
 
@@ -143,3 +144,23 @@ def test_path_that_cannot_be_written_is_named(bad: str, tmp_path: Path) -> None:
         write(Report(mode="report"), Plain(), tmp_path / bad)
     assert str(tmp_path / bad) in str(caught.value)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["file", "folder"]
+
+
+def test_a_path_that_ends_in_gz_is_compressed(tmp_path: Path) -> None:
+    """A large report is a small artifact: equal reports are equal files, and the command reads them."""
+    for name in ("one.json.gz", "other.json.gz", "plain.json"):
+        write(report(), registry.find("json", rootdir=tmp_path), tmp_path / name)
+    packed = (tmp_path / "one.json.gz").read_bytes()
+    assert packed == (tmp_path / "other.json.gz").read_bytes()
+    assert len(packed) < (tmp_path / "plain.json").stat().st_size / 4
+    assert load(tmp_path / "one.json.gz") == load(tmp_path / "plain.json")
+
+
+@pytest.mark.parametrize("damage", [lambda raw: raw[:50], lambda raw: raw[:2], lambda raw: raw[:-40] + b"x" * 40])
+def test_a_damaged_compressed_report_is_said_to_be_one(damage: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    """An upload that was cut off ends in no traceback."""
+    path = tmp_path / "report.json.gz"
+    write(report(), registry.find("json", rootdir=tmp_path), path)
+    path.write_bytes(damage(path.read_bytes()))
+    with pytest.raises(ReportError, match="not a JSON report: the compressed file is damaged"):
+        load(path)
