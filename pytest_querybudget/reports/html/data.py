@@ -10,7 +10,14 @@ from typing import Any
 
 from pytest_querybudget.reports import digest, rulebook
 from pytest_querybudget.reports.digest import FindingGroup
-from pytest_querybudget.reports.document import Location, Report, StatementEntry, TestEntry, to_plain
+from pytest_querybudget.reports.document import (
+    Location,
+    Report,
+    StatementEntry,
+    TestEntry,
+    TransactionsEntry,
+    to_plain,
+)
 from pytest_querybudget.reports.text import shorten, visible
 
 _LONGEST_TEXT = 20_000
@@ -130,6 +137,8 @@ class _Packer:
             "findings": list(dict.fromkeys(by_identity[each.identity] for each in test.findings)),
             "failing": sum(each.failed for each in test.findings),
             "routes": [[visible(route), number] for route, number in test.routes.items()],
+            "connections": test.connections,
+            "transactions": _transactions(test.transactions),
         }
 
     def _finding(self, group: FindingGroup, numbers: dict[str, int]) -> dict[str, Any]:
@@ -154,6 +163,10 @@ class _Packer:
             "proof": _plain(finding.proof),
             "tests": [numbers[each] for each in group.tests],
         }
+
+
+def _transactions(entry: TransactionsEntry | None) -> list[int] | None:
+    return entry and [entry.count, entry.queries, *map(_microseconds, (entry.seconds, entry.silent))]
 
 
 def _microseconds(seconds: float) -> int:

@@ -45,7 +45,8 @@ function testDetails(test) {
     title: [outcome(test.outcome), " ", nodeid(test.id)],
     name: `Test ${test.id}`,
     body: [
-      facts([...phases, ["connections", connections(test)], ["duration", test.duration ? time(test.duration) : null]]),
+      facts([...phases, ["connections", connections(test)],
+        ["longest transaction", transaction(test)], ["duration", test.duration ? time(test.duration) : null]]),
       test.budget.length ? section("Budgets", test.budget.map(budget)) : null,
       test.findings.length ? section("Findings", h("ul", { class: "found" }, test.findings.map((each) =>
         h("li", null, level(each.level), " ", findingLink(each), " ", each.message)))) : null,
@@ -60,7 +61,14 @@ function connections(test) {
   const sum = (index) => Object.values(test.phases).reduce((all, each) => all + each[index], 0);
   const [checkouts, connects] = [sum(3), sum(4)];
   if (!checkouts && !connects) return null;
-  return `${plural(checkouts, "checkout")}, ${number(connects)} newly opened`;
+  const most = test.connections > 1 ? `, ${number(test.connections)} at one time` : "";
+  return `${plural(checkouts, "checkout")}, ${number(connects)} newly opened${most}`;
+}
+
+function transaction(test) {
+  if (!test.transactions) return null;
+  const [count, queries, spent, silent] = test.transactions;
+  return `${plural(queries, "query", "queries")}, ${time(spent)}${silent ? `, ${time(silent)} of it idle` : ""}${count > 1 ? ` (of ${number(count)})` : ""}`;
 }
 
 const PHASES = ["setup", "call", "teardown"];
