@@ -138,7 +138,7 @@ def test_a_count_ratchets(project: Suite, workers: str) -> None:
     assert done.found("test_names") == ["NO_N_PLUS_ONE"]
     assert "1 finding, 1 failing" in done.text
     project.write("src/depot/models.py", text.replace("range(5)", "range(3)"))
-    less = project.run("", HOLD, "-n", workers)
+    less = project.run("", HOLD)
     assert less.counts == {"passed": 2}
     assert "1 test below the lock (2 statements fewer)" in less.text
 
@@ -159,11 +159,11 @@ def test_a_date_that_is_over_fails(project: Suite, old: str, new: str, said: str
     assert late.counts == {"passed": 1, "failed": 1}
     assert said in late.text
     edit(project, "2020-01-31", "2999-01-31")
-    due = project.run("", HOLD, "-n", workers)
+    due = project.run("", HOLD)
     assert due.counts == {"passed": 2}
     allowed = [each["allowed"] for each in due.tests["test_names"]["findings"]]
     assert [(each["source"], each["until"]) for each in allowed] == [("lock", "2999-01-31")]
-    project.run("", *UPDATE, "-n", workers)
+    project.run("", *UPDATE)
     assert lock(project).count("until = 2999-01-31") == 1
     assert lock(project).count("ana") == new.count("ana")
 
@@ -173,7 +173,7 @@ def test_an_allowance_holds_until_its_date(project: Suite, workers: str) -> None
     """On the day after, what it silenced fails in strict mode, and the allowance is reported."""
     allow = '@pytest.mark.allow_queries("no_n_plus_one", reason="in spring", until="{}")'
     project.write("tests/test_orders.py", TESTS.format(allow.format("2999-01-31")))
-    assert project.run("", "--querybudget=strict", "-n", workers).code == 0
+    assert project.run("", "--querybudget=strict").code == 0
     project.write("tests/test_orders.py", TESTS.format(allow.format("2020-01-31")))
     late = project.run("", "--querybudget=strict", "-n", workers)
     assert late.counts == {"passed": 1, "failed": 1}
@@ -184,14 +184,14 @@ def test_an_allowance_holds_until_its_date(project: Suite, workers: str) -> None
 def test_last_failed_leaves_the_others_alone(project: Suite, workers: str) -> None:
     """`--lf` runs a part: no entry is dropped, and none is called stale, though its test is gone."""
     project.write("tests/test_more.py", TESTS.format("") + "def test_fails():\n    single()\n    assert 0\n")
-    project.run("", *UPDATE, "-n", workers)
+    project.run("", *UPDATE)
     before = lock(project)
     assert before.count('"tests/') == 4
     (project.path / "tests/test_orders.py").unlink()
     done = project.run("", *UPDATE, "--lf", "-n", workers)
     assert done.counts == {"failed": 1}
     assert lock(project) == before
-    assert "without a test" not in project.run("", HOLD, "--lf", "-n", workers).text
+    assert "without a test" not in project.run("", HOLD, "--lf").text
     assert "2 entries of the lock without a test" in project.run("", HOLD, "-n", workers).text
 
 
@@ -199,10 +199,10 @@ def test_last_failed_leaves_the_others_alone(project: Suite, workers: str) -> No
 def test_stale_entries_can_fail(project: Suite, workers: str) -> None:
     """They are named; with `querybudget_lock_strict` the run does not succeed, and a part of the suite still does."""
     project.write("tests/test_orders.py", TESTS.format("").replace("test_single", "test_renamed"))
-    done = project.run("", HOLD, "-n", workers)
+    done = project.run("", HOLD)
     assert (done.code, "tests/test_orders.py::test_single" in done.text) == (0, True)
-    strict = ("-o", "querybudget_lock_strict=true", "-n", workers)
-    failed = project.run("", HOLD, *strict)
+    strict = ("-o", "querybudget_lock_strict=true")
+    failed = project.run("", HOLD, *strict, "-n", workers)
     assert (failed.code, failed.counts) == (1, {"passed": 2})
     assert "the lock file names tests that no longer exist" in failed.text
     assert project.run("", HOLD, *strict, "-k", "names").code == 0
