@@ -246,7 +246,7 @@ class Audit:
     def _recorded(self, result: Any) -> Iterator[tuple[Statement, Journal]]:
         """Yield the statements of the recordings that count a result's rows."""
         strategy = getattr(result, "cursor_strategy", None)
-        if strategy.__class__ in (CountingFetch, CountingBufferedFetch):
+        if isinstance(strategy, (CountingFetch, CountingBufferedFetch)):
             for statement in (strategy.statement, *strategy.others):
                 for journal in self.journals():
                     if statement.window is journal.window:

@@ -28,25 +28,25 @@ class Runs:
 
     def __init__(self) -> None:
         self.starts: list[int] = []
-        self.origins: list[tuple[Origin | None, tuple[Hop, ...]]] = []
+        self.origins: list[tuple[Origin | None, tuple[Hop, ...], int]] = []
 
-    def add(self, start: int, origin: Origin | None, path: tuple[Hop, ...]) -> None:
-        """Note that results after `start` belong to `origin`, reached along `path`."""
+    def add(self, start: int, origin: Origin | None, path: tuple[Hop, ...], level: int = 0) -> None:
+        """Note that results after `start` belong to `origin`, reached along `path` by so many lazy loads."""
         if self.origins:
             last = self.origins[-1]
-            if last[0] is origin and last[1] is path:
+            if last[0] is origin and last[1] is path and last[2] == level:
                 return
         self.starts.append(start)
-        self.origins.append((origin, path))
+        self.origins.append((origin, path, level))
         if len(self.starts) > MOST_RUNS:
             del self.starts[: MOST_RUNS // 2], self.origins[: MOST_RUNS // 2]
 
-    def find(self, run: int | None) -> tuple[Origin | None, tuple[Hop, ...]]:
-        """Return the origin and the path of instances that carry `run`."""
+    def find(self, run: int | None) -> tuple[Origin | None, tuple[Hop, ...], int]:
+        """Return the origin, the path and the level of instances that carry `run`."""
         if run is None:
-            return None, ()
+            return None, (), 0
         index = bisect_left(self.starts, run) - 1
-        return self.origins[index] if index >= 0 else (None, ())
+        return self.origins[index] if index >= 0 else (None, (), 0)
 
 
 class Journal:

@@ -48,6 +48,8 @@ class Capture:
         self.planner: Any = None
         # Watches what is read of the objects that statements load, where the user asks for it.
         self.audit: Any = None
+        # Under which name the time when a statement was sent hangs on the context of its execution.
+        self.started = f"_querybudget_started_{id(self)}"
         # The transaction in which the schema was last changed.
         self.changed_in: Any = None
         self.sessions = Sessions(lambda: self.journals)
@@ -72,7 +74,7 @@ class Capture:
             if len(listeners) == 1 or not self._others(listeners, cursor, statement, parameters, context):
                 dialect.do_execute(cursor, statement, parameters, context)
         except BaseException:
-            self._note_failure(journals, cursor, statement, parameters, context, start)
+            self._note(journals, cursor, statement, parameters, context, start, failed=True)
             raise
         finished = perf_counter()
         try:
@@ -117,14 +119,29 @@ class Capture:
             if len(listeners) == 1 or not self._others(listeners, cursor, statement, *arguments):
                 getattr(context.dialect, name)(cursor, statement, *arguments)
         except BaseException:
-            self._note_failure(journals, cursor, statement, parameters, context, start)
+            self._note(journals, cursor, statement, parameters, context, start, failed=True)
             raise
-        finished = perf_counter()
-        try:
-            self._observe_locked(journals, cursor, statement, parameters, context, start, finished)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the application must not notice
-            self._fault(journals, error)
+        self._note(journals, cursor, statement, parameters, context, start)
         return True
+
+    # Where a listener that may answer in the dialect's place was there before, the dialect's events may never come here
+
+    def on_before_cursor(
+        self, _connection: Any, _cursor: Any, statement: str, parameters: Any, context: Any, executemany: bool
+    ) -> None:
+        """Take the time at which a statement is sent (`ConnectionEvents.before_cursor_execute`)."""
+        if self.journals:
+            if self.planner is not None:
+                self._plan(statement, parameters, context, many=executemany)
+            context.__dict__[self.started] = perf_counter()
+
+    def on_after_cursor(
+        self, _connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, _executemany: bool
+    ) -> None:
+        """Record a statement that has run (`ConnectionEvents.after_cursor_execute`)."""
+        start = context.__dict__.pop(self.started, None)
+        if start is not None and self.journals:
+            self._note(self.journals, cursor, statement, parameters, context, start)
 
     def _others(self, listeners: Any, *arguments: Any) -> bool:
         """Ask the listeners of the same event that come after this one."""
@@ -134,12 +151,21 @@ class Capture:
             return any(each(*arguments) for each in remaining)
         return False
 
-    def _note_failure(
-        self, journals: tuple[Journal, ...], cursor: Any, statement: str, parameters: Any, context: Any, start: float
+    def _note(
+        self,
+        journals: tuple[Journal, ...],
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        start: float,
+        *,
+        failed: bool = False,
     ) -> None:
+        """Record a statement that was sent at `start` and has just ended."""
         try:
-            self._observe_locked(journals, cursor, statement, parameters, context, start, perf_counter(), failed=True)
-        except Exception as error:  # noqa: BLE001 - the application's own error goes on
+            self._observe_locked(journals, cursor, statement, parameters, context, start, perf_counter(), failed=failed)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the application must not notice
             self._fault(journals, error)
 
     def _fault(self, journals: tuple[Journal, ...], error: Exception) -> None:
@@ -228,7 +254,15 @@ class Capture:
         self.journals = tuple(each for each in self.journals if each is not journal)
 
     def on_error(self, exception_context: Any) -> None:
-        """Take this plugin's frame out of the traceback of a failing statement (`DialectEvents.handle_error`)."""
+        """Take this plugin's frame out of the traceback of a failing statement (`DialectEvents.handle_error`).
+
+        Where the cursor events are listened to, only this one tells that a statement has failed.
+        """
+        context = exception_context.execution_context
+        start = None if context is None else context.__dict__.pop(self.started, None)
+        if start is not None and self.journals:
+            facts = (context.cursor, exception_context.statement, exception_context.parameters, context)
+            self._note(self.journals, *facts, start, failed=True)
         trace = exception_context.original_exception.__traceback__
         while trace is not None and trace.tb_next is not None:
             if trace.tb_next.tb_frame.f_code.co_filename == __file__:

@@ -26,11 +26,31 @@ _NO_FALLTHROUGH = frozenset(
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
 
 
+# What a function calls the parts of a list that it works off.
+_PARTS = frozenset(
+    """batch batched batches block blocks bucket buckets chunk chunked chunks islice page pages part partition
+    partitions parts portion portions slice slices sliced window windows""".split()
+)
+_SLICING = frozenset({"BUILD_SLICE", "BINARY_SLICE"})
+
+
 class Loops:
     """Remembers, for each code object it was asked about, which instructions lie in a loop."""
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[CodeType, frozenset[int]]] = {}
+        self.parting: dict[int, tuple[CodeType, bool]] = {}
+
+    def parts(self, code: CodeType) -> bool:
+        """Return whether a function looks as if it worked off a list in parts: it cuts slices, or names its parts."""
+        known = self.parting.get(id(code))
+        if known is None:
+            names = {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}
+            words = {word for name in names for word in name.lower().split("_")}
+            found = not words.isdisjoint(_PARTS) or any(isinstance(each, slice) for each in code.co_consts)
+            found = found or any(each.opname in _SLICING for each in dis.get_instructions(code))
+            known = self.parting[id(code)] = code, found
+        return known[1]
 
     def contains(self, code: CodeType, instruction: int) -> bool:
         """Return whether the instruction at this offset of `code` lies in a loop of `code`."""

@@ -21,12 +21,13 @@ from pytest_querybudget.capture.parameters import (
     digests,
     grouped,
     list_length,
+    words_of,
 )
-from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, strategy_for, streams
+from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, LinkingFetch, strategy_for, streams
 from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
-from pytest_querybudget.capture.stacks import COMPARED, Reading, Stack, StackReader, mark, resumed
+from pytest_querybudget.capture.stacks import COMPARED, Mark, Reading, Stack, StackReader, mark, mark_of, resumed
 from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import (
@@ -35,6 +36,7 @@ from pytest_querybudget.recording.model import (
     MOST_SAMPLES,
     Caused,
     Hop,
+    Inside,
     Meaning,
     Origin,
     Sample,
@@ -110,6 +112,8 @@ class Observer:
             self.transactions.note(journal, entry, connection, start, finished)
         if failed:
             entry.failed += 1
+            # Whoever sends again what came before a failure tries anew.
+            journal.barrier = journal.sequence
         elif shape.kind == "select":
             strategy = entry.strategy
             if strategy is not None:
@@ -134,19 +138,23 @@ class Observer:
         statements = journal.window.statements
         key = (id(shape), id(reading.stack))
         entry = statements.get(key)
+        request = self._request(journal, reading)
+        if request is not None:
+            request.since.setdefault(id(journal), journal.sequence)
         if entry is None:
-            entry = statements[key] = self._new_statement(journal, shape, reading.stack, context, cursor)
-            entry.first = start
+            # Another thread may have come here in the meantime.
+            entry = statements.setdefault(key, self._new_statement(journal, shape, reading.stack, context, cursor))
+            entry.first = entry.first or start
             self._mark(reading, entry)
         elif entry.repeater is not Repeater.APPLICATION:
-            self._find_repeater(journal, entry, reading)
+            self._find_repeater(journal, entry, reading, requested=request is not None)
         if journal.inner:
             journal.latest[shape] = entry
         else:
             shape.latest = entry
         return entry
 
-    def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading) -> None:
+    def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
         stack: Any = entry.stack
         index = self._mark(reading, entry)
@@ -155,7 +163,7 @@ class Observer:
                 entry.repeater = Repeater.APPLICATION
                 entry.compared = COMPARED
             else:
-                entry.repeater = Repeater.REQUEST if stack.entered >= 0 else Repeater.TEST
+                entry.repeater = Repeater.REQUEST if stack.entered >= 0 or requested else Repeater.TEST
             return
         frame = reading.frames[index]
         looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
@@ -167,14 +175,19 @@ class Observer:
                 return
         if 0 <= reading.entered <= index:
             entry.repeater = Repeater.REQUEST
-        elif id(frame.f_code) in journal.own or self.reader.files.is_arrangement(frame.f_code.co_filename):
+        elif self._is_arrangement(journal, frame):
             entry.repeater = Repeater.TEST
         else:
             entry.repeater = Repeater.APPLICATION
             entry.loop = _step_of(stack, frame) if looping else -1
+            entry.parts = self.reader.loops.parts(frame.f_code)
             # A function that calls itself stands in the stack once.
             steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
             entry.compared = min(steps, COMPARED)
+
+    def _is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
+        code = frame.f_code
+        return id(code) in journal.own or self.reader.files.is_arrangement(code.co_filename, frame.f_globals)
 
     def _mark(self, reading: Reading, entry: Statement) -> int:
         """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""
@@ -198,7 +211,7 @@ class Observer:
         entry.streams = streams(context)
         if description or entry.streams:
             # A server-side cursor describes its rows only when the first one has been fetched.
-            entry.strategy = CountingFetch(entry)
+            entry.strategy = LinkingFetch(entry) if shape.linked else CountingFetch(entry)
         if shape.orm:
             load = orm.load_of(context)
             if load is not None:
@@ -208,11 +221,11 @@ class Observer:
     def _meaning(self, journal: Journal, load: orm.Load, context: Any) -> Meaning:
         if load.state is None:
             return orm.meaning_of(load, (), None)
-        origin, path = journal.runs.find(load.state.runid)
+        origin, path, _ = journal.runs.find(load.state.runid)
         if not path and origin is not None and origin.statement.compiled is not None:
             path = orm.joined_path(origin.statement.compiled, load.state.mapper)
         scope = self.sessions.scope(context.root_connection)
-        return orm.meaning_of(load, path, "commit" if scope.committed else None)
+        return orm.meaning_of(load, path, "commit" if scope.commits else None)
 
     def _application_waits(self, journal: Journal) -> bool:
         """Return whether the application, and not the test or a web client, waits for the current thread or task."""
@@ -225,10 +238,7 @@ class Observer:
             for each in frames:
                 if id(each.f_code) in journal.own:
                     continue
-                filename = each.f_code.co_filename
-                kind = kinds.kinds.get(filename)
-                if kind is None:
-                    kind = kinds.classify(filename)
+                kind = kinds.kind(each.f_code.co_filename)
                 if kind == APPLICATION:
                     waits = True
                 elif kind == FRAMEWORK:
@@ -267,12 +277,42 @@ class Observer:
                 if len(seen) >= MOST_SEEN:
                     journal.forget_oldest()
             elif journal.barrier < before and (not journal.written or journal.unchanged_since(before, shape)):
-                first = journal.senders[key]
-                entry.repeats[first] = entry.repeats.get(first, 0) + 1
+                self._note_repeat(journal, entry, journal.senders[key], before)
             seen[key] = journal.sequence
             journal.senders[key] = entry
         entry.digests.add(values if values != UNKNOWN else -entry.count)
         return values
+
+    def _note_repeat(self, journal: Journal, entry: Statement, first: Statement, then: int) -> None:
+        """Count a repeat of what was sent `then`; two requests that ask for the same are none."""
+        stack: Any = entry.stack
+        request = None
+        if (stack.entered >= 0 or stack.tested < 0) and not (first is entry and entry.repeater is Repeater.APPLICATION):
+            reading = self.reader.read(sys._getframe(2), journal.own, journal.position)  # noqa: SLF001
+            request = self._request(journal, reading)
+        if request is None:
+            entry.repeats[first] = entry.repeats.get(first, 0) + 1
+            return
+        since = request.since.get(id(journal), then)
+        if then > since:
+            entry.inside.setdefault(first, Inside()).add(since)
+
+    def _request(self, journal: Journal, reading: Reading) -> Mark | None:
+        """Return the mark on the frame of the request that is being served, None where there is none to be seen."""
+        frame = reading.request
+        if reading.stack.tested < 0 and journal.frame is not None:
+            # A thread or a task of its own serves it, and the client waits in the test.
+            frame = self._waiting_client(journal) or frame
+        return None if frame is None else mark_of(frame)
+
+    def _waiting_client(self, journal: Journal) -> FrameType | None:
+        for frames in journal.waiting_frames():
+            inside = False
+            for each in frames:
+                inside = inside or id(each.f_code) in journal.own
+                if inside and self.reader.files.kind(each.f_code.co_filename) == FRAMEWORK:
+                    return each
+        return None
 
     def _take_sample(self, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
         """Remember what this execution asked for.
@@ -287,12 +327,15 @@ class Observer:
             first, text, database = entry.aside
             entry.aside = None
             entry.samples.append(_sample(first, entry.shape, text, 0, database))
-        entry.samples.append(_sample(named, entry.shape, statement, entry.last_rows, id(context.dialect)))
+        sample = _sample(named, entry.shape, statement, entry.last_rows, id(context.dialect))
+        sample.follows = bool(entry.last_values) and _follows(entry, parameters, statement)
+        entry.samples.append(sample)
 
     def _observe_load(self, journal: Journal, entry: Statement, scope: Scope, values: int, context: Any) -> None:
         """Note which result an ORM load's instances come from, and go to."""
         meaning = entry.meaning
         path: tuple[Hop, ...] = ()
+        level = 0
         if meaning is None:
             origin = entry.origin
             if origin is None or entry.repeater is not Repeater.APPLICATION:
@@ -306,11 +349,15 @@ class Observer:
         else:
             options = context.execution_options["_sa_orm_load_options"]
             state = options._lazy_loaded_from or options._refresh_state  # noqa: SLF001
-            origin, path = journal.runs.find(None if state is None else state.runid)
-            _note_caused(entry, origin, values)
+            origin, path, level = journal.runs.find(None if state is None else state.runid)
+            _note_caused(entry, origin, values, level)
+            if meaning.cause and scope.commits != entry.last_commit:
+                entry.commits += 1
+                entry.last_commit = scope.commits
             if meaning.load == "lazy":
                 path = meaning.path
-        journal.runs.add(self.next_run(), origin, path)
+                level += 1
+        journal.runs.add(self.next_run(), origin, path, level)
 
     def _observe_write(
         self, journal: Journal, entry: Statement, scope: Scope, statement: str, cursor: Any, context: Any
@@ -350,13 +397,14 @@ def _step_of(stack: Stack, frame: FrameType) -> int:
     return -1
 
 
-def _note_caused(entry: Statement, origin: Origin | None, values: int) -> None:
+def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:
     caused = entry.origins.get(origin)
     if caused is not None:
-        caused.count += 1
+        levels = caused.levels
+        levels[level] = levels.get(level, 0) + 1
         caused.varied = caused.varied or values == UNKNOWN or values != caused.first
     elif len(entry.origins) < MOST_ORIGINS:
-        entry.origins[origin] = Caused(values)
+        entry.origins[origin] = Caused(values, levels={level: 1})
 
 
 def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
@@ -368,6 +416,15 @@ def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
     if kind == "insert":
         return not facts.reads and ", ..." not in facts.sql
     return bool(facts.unique or entry.count == 1 or cursor.rowcount <= 1)
+
+
+def _follows(entry: Statement, parameters: Any, statement: str) -> bool:
+    """Return whether an execution asks for what the one before it has brought."""
+    values = parameters.values() if isinstance(parameters, Mapping) else parameters
+    asked = set(words_of(values))
+    if entry.shape.literal:
+        asked |= words_of(each.strip("'") for each in entry.shape.literals(statement))
+    return not asked.isdisjoint(entry.last_values)
 
 
 def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any]:

@@ -172,6 +172,14 @@ def entities_of(compiled: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
+def is_by_identity(compiled: Any) -> bool:
+    """Return whether a SELECT is that of `session.get()`, which takes its loader options itself."""
+    for entity in compiled.compile_state._entities:  # noqa: SLF001
+        clause = getattr(getattr(entity, "mapper", None), "_get_clause", None)
+        return clause is not None and {each.key for each in clause[1].values()} == set(compiled.binds)
+    return False
+
+
 def is_given(compiled: Any) -> bool:
     """Return whether a SELECT loads entities from a statement that the application wrote (`from_statement`)."""
     return hasattr(compiled.statement, "element") and not hasattr(compiled.statement, "_where_criteria")

@@ -30,6 +30,8 @@ KNOWN: frozenset[type] = frozenset(
     }
 )
 UNKNOWN = -1
+# What keys are made of.
+_IDENTIFYING: frozenset[type] = frozenset({int, str, bytes, uuid.UUID})
 
 
 def are_plain(values: Iterable[Any]) -> bool:
@@ -111,6 +113,11 @@ def _unordered(value: Any) -> Any:
         parts = [_part(each) for each in value]
         return None if None in parts else frozenset(parts)
     return _part(value)
+
+
+def words_of(values: Iterable[Any]) -> frozenset[int]:
+    """Return digests of numbers, names and identifiers, the same whether they are bound or written as literals."""
+    return frozenset(hash(str(each)) for each in values if type(each) in _IDENTIFYING)
 
 
 def list_length(parameters: Mapping[str, Any]) -> int:

@@ -6,7 +6,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -29,6 +29,8 @@ class Registration:
         self.pools = pools
         self.transactions = False
         self.active = False
+        # Whether somebody else answers statements first, so that the cursor events have to be listened to.
+        self.outrun = False
 
     def watch(self, *, pools: bool = False, transactions: bool = False) -> None:
         """Listen to pools, with the place of each checkout, or to transactions as well, from here on."""
@@ -45,7 +47,8 @@ class Registration:
     def listeners(self) -> list[_Listener]:
         """What listens to what."""
         return [
-            *self._statements,
+            *(self._of_cursors if self.outrun else self._of_dialects),
+            *self._of_sessions,
             *(self._of_pools if self.pools else ()),
             *(self._of_transactions if self.transactions else ()),
         ]
@@ -53,16 +56,34 @@ class Registration:
     # SQLAlchemy knows each function by a weak reference: it must stay the same object.
 
     @cached_property
-    def _statements(self) -> list[_Listener]:
+    def _of_dialects(self) -> list[_Listener]:
+        from sqlalchemy.engine import Engine
+
+        capture = self.capture
+        return [
+            (Engine, "do_execute", capture.on_execute, {}),
+            (Engine, "do_executemany", capture.on_executemany, {}),
+            (Engine, "do_execute_no_params", capture.on_execute_no_params, {}),
+        ]
+
+    @cached_property
+    def _of_cursors(self) -> list[_Listener]:
+        from sqlalchemy.engine import Engine
+
+        capture = self.capture
+        return [
+            (Engine, "before_cursor_execute", capture.on_before_cursor, _FIRST),
+            (Engine, "after_cursor_execute", capture.on_after_cursor, _FIRST),
+        ]
+
+    @cached_property
+    def _of_sessions(self) -> list[_Listener]:
         from sqlalchemy.engine import Engine
         from sqlalchemy.orm import Session
 
         capture = self.capture
         return [
-            (Engine, "do_execute", capture.on_execute, _FIRST),
-            (Engine, "do_executemany", capture.on_executemany, _FIRST),
-            (Engine, "do_execute_no_params", capture.on_execute_no_params, _FIRST),
-            (Engine, "handle_error", capture.on_error, _FIRST),
+            (Engine, "handle_error", capture.on_error, {}),
             (Session, "after_begin", capture.sessions.on_begin, {}),
             (Session, "after_commit", capture.sessions.on_commit, {}),
             (Session, "after_soft_rollback", capture.sessions.on_rollback, {}),
@@ -105,38 +126,63 @@ class Registration:
 
     def add(self) -> None:
         """Listen."""
-        from sqlalchemy import event
-
-        for target, name, function, options in self.listeners:
-            if not event.contains(target, name, function):
-                event.listen(target, name, function, **options)
+        _listen(self.listeners)
+        if not self.outrun and not all(self._is_first(name) for _, name, _, _ in self._of_dialects):
+            _ignore(self._of_dialects)
+            self.outrun = True
+            _listen(self.listeners)
         self.active = True
 
     def remove(self) -> None:
         """Stop listening."""
-        if not self.active:
-            return
-        from sqlalchemy import event
-
-        for target, name, function, _ in self.listeners:
-            if event.contains(target, name, function):
-                event.remove(target, name, function)
+        if self.active:
+            _ignore(self.listeners)
         self.active = False
 
     def renew(self) -> bool:
         """Listen again where somebody cleared SQLAlchemy's listeners; return whether that was so."""
         from sqlalchemy import event
-        from sqlalchemy.engine import Dialect, Engine
+        from sqlalchemy.engine import Dialect
         from sqlalchemy.orm import Session
 
-        capture = self.capture
-        heard = event.contains(Engine, "do_execute", capture.on_execute)
-        heard = heard and event.contains(Session, "after_begin", capture.sessions.on_begin)
+        heard = event.contains(*self.listeners[0][:3])
+        heard = heard and event.contains(Session, "after_begin", self.capture.sessions.on_begin)
         if heard and Dialect._has_events:  # noqa: SLF001 - what `event.listen` sets
             return False
         self.add()
         Dialect._has_events = True  # noqa: SLF001
         return True
+
+    def _is_first(self, name: str) -> bool:
+        """Return whether a capture hears an event first: this one, or that of a run around this run, which asks it.
+
+        Listeners are asked in the order in which they came, and the first to return True ends the round.
+        """
+        first = next(iter(getattr(self.probe, name)), None)
+        return type(getattr(first, "__self__", None)).__module__ == type(self.capture).__module__
+
+    @cached_property
+    def probe(self) -> Any:
+        """The events of a dialect of no engine: those of every other one begin with the same listeners."""
+        from sqlalchemy.engine.default import DefaultDialect
+
+        return DefaultDialect().dispatch
+
+
+def _listen(listeners: Iterable[_Listener]) -> None:
+    from sqlalchemy import event
+
+    for target, name, function, options in listeners:
+        if not event.contains(target, name, function):
+            event.listen(target, name, function, **options)
+
+
+def _ignore(listeners: Iterable[_Listener]) -> None:
+    from sqlalchemy import event
+
+    for target, name, function, _ in listeners:
+        if event.contains(target, name, function):
+            event.remove(target, name, function)
 
 
 class ImportWatch(importlib.abc.MetaPathFinder):

@@ -44,11 +44,12 @@ CURRENT: ContextVar[Request | None] = ContextVar("querybudget_request", default=
 class Part:
     """What a journal keeps for one request: its window, and what repeats are measured against."""
 
-    __slots__ = ("seen", "window")
+    __slots__ = ("seen", "senders", "window")
 
     def __init__(self, window: Window) -> None:
         self.window = window
-        self.seen: dict[Any, tuple[int, Statement]] = {}
+        self.seen: dict[int, int] = {}
+        self.senders: dict[int, Statement] = {}
 
 
 def _by_request(name: str) -> Any:
@@ -69,6 +70,7 @@ class RoutedJournal(Journal):
 
     window = _by_request("window")
     seen = _by_request("seen")
+    senders = _by_request("senders")
     parts: dict[Request, Part]
 
     def part(self) -> Part | None:

@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy.engine import cursor as _cursor
 
-from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.capture.parameters import words_of
+from pytest_querybudget.recording.model import MOST_SAMPLES, Statement
 
 DEFAULT_FETCH: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
 _MARK = "_querybudget_rows"
@@ -64,6 +65,28 @@ class CountingFetch(_cursor.CursorFetchStrategy):
             if number > statement.max_rows:
                 statement.max_rows = number
         return rows
+
+
+class LinkingFetch(CountingFetch):
+    """Counts, and notes digests of a single row: what is read next may be what it refers to."""
+
+    __slots__ = ()
+
+    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        row = super().fetchone(result, dbapi_cursor, hard_close)
+        if row is not None:
+            self._note([row] if self.statement.last_rows == 1 else [])
+        return row
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        rows = super().fetchall(result, dbapi_cursor)
+        self._note(rows)
+        return rows
+
+    def _note(self, rows: Any) -> None:
+        for statement in (self.statement, *self.others):
+            if statement.count <= MOST_SAMPLES:
+                statement.last_values = words_of(rows[0]) if len(rows) == 1 else frozenset()
 
 
 class CountingBufferedFetch(_cursor.BufferedRowCursorFetchStrategy):
@@ -128,8 +151,8 @@ def strategy_for(statement: Statement, context: Any, cursor: Any) -> Any:
     To be called once for each execution and recording: a strategy that streams fetches its first row when it is made.
     """
     given = context.cursor_fetch_strategy
-    if given.__class__ is CountingFetch:
-        return CountingFetch(given.statement, (*given.others, statement))
+    if isinstance(given, CountingFetch):
+        return type(given)(given.statement, (*given.others, statement))
     if given.__class__ is CountingBufferedFetch:
         given.others = (*given.others, statement)
         return given

@@ -14,13 +14,14 @@ from pytest_querybudget.recording.model import Origin
 class Scope:
     """What one session, or one transaction of a plain connection, has in common: repeats are looked for inside it."""
 
-    __slots__ = ("__weakref__", "committed", "flush", "internal", "of_session", "origin", "serial", "transaction")
+    __slots__ = ("__weakref__", "commits", "flush", "internal", "of_session", "origin", "serial", "transaction")
 
     def __init__(self, serial: int, *, of_session: bool) -> None:
         self.serial = serial
         self.of_session = of_session
         self.flush = 0
-        self.committed = False
+        # How many commits have expired what the session holds.
+        self.commits = 0
         # Whether SQLAlchemy itself asks the server for its version and settings, when an engine first connects.
         self.internal = False
         self.origin: Origin | None = None
@@ -78,7 +79,7 @@ class Sessions:
     def on_commit(self, session: Any) -> None:
         """Note that what the session holds has been expired by a commit (`SessionEvents.after_commit`)."""
         if session.expire_on_commit:
-            self._of(session).committed = True
+            self._of(session).commits += 1
 
     def on_rollback(self, session: Any, _previous: Any) -> None:
         """Forget what was read before a rollback (`SessionEvents.after_soft_rollback`)."""

@@ -41,6 +41,7 @@ class ShapeEntry:
     __slots__ = (
         "_facts",
         "attributes",
+        "by_identity",
         "dialect",
         "entities",
         "expanding",
@@ -48,6 +49,7 @@ class ShapeEntry:
         "given",
         "kind",
         "latest",
+        "linked",
         "literal",
         "locks",
         "masked",
@@ -66,6 +68,8 @@ class ShapeEntry:
         self.kind = kind
         # Whether it has literals that may differ from one text to the next.
         self.literal = masked != text
+        # Whether a row of what it reads may refer to another one: of a text that cannot be told.
+        self.linked = True
         # Whether it asks for locks, which not every database has words for.
         self.locks = False
         self.dialect = dialect
@@ -78,6 +82,8 @@ class ShapeEntry:
         self.attributes: dict[str, str] = {}
         # Whether the entities come from a statement that the application wrote: no option can join to it.
         self.given = False
+        # Whether it is that of `session.get()`.
+        self.by_identity = False
         self.latest: Statement | None = None
         # The latest answer of the planner.
         self.planned: Any = None
@@ -148,12 +154,14 @@ class Shapes:
         entry.learn(from_compiled(compiled))
         entry.expanding = frozenset(name for name, each in compiled.binds.items() if getattr(each, "expanding", False))
         entry.fixed = tuple(name for name in compiled.binds if name not in entry.expanding)
+        entry.linked = entry.facts.schema.linked
         entry.locks = orm.asks_for_locks(compiled)
         if orm.is_orm_select(compiled):
             entry.orm = True
             entry.entities = orm.entities_of(compiled)
             entry.attributes = orm.attributes_of(compiled)
             entry.given = orm.is_given(compiled)
+            entry.by_identity = orm.is_by_identity(compiled)
 
     def forget(self) -> None:
         """Let go of the statements of a finished test."""

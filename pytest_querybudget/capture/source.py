@@ -8,6 +8,7 @@ import sysconfig
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import CodeType
+from typing import Any
 
 from pytest_querybudget.recording.places import Place
 
@@ -26,6 +27,7 @@ MACHINERY = frozenset(
 
 
 _TEST_FOLDERS = frozenset({"tests", "test", "testing"})
+_ARRANGING = frozenset({"conftest", "factories", "factory", "fixtures"})
 
 
 class Source:
@@ -49,6 +51,11 @@ class Source:
         self.kinds: dict[str, int] = {}
         self.arrangements: dict[str, bool] = {}
         self.places: dict[tuple[int, int], tuple[CodeType, Place]] = {}
+
+    def kind(self, filename: str) -> int:
+        """Return `APPLICATION`, `FRAMEWORK` or `LIBRARY` for the file name of a code object."""
+        known = self.kinds.get(filename)
+        return self.classify(filename) if known is None else known
 
     def classify(self, filename: str) -> int:
         """Return `APPLICATION`, `FRAMEWORK` or `LIBRARY` for the file name of a code object, and remember it."""
@@ -94,19 +101,21 @@ class Source:
                 return True
         return False
 
-    def is_arrangement(self, filename: str) -> bool:
-        """Return whether a file holds fixtures, factories and helpers of tests: `conftest.py`, or beside the tests.
+    def is_arrangement(self, filename: str, names: Mapping[str, Any]) -> bool:
+        """Return whether a file holds fixtures, factories and helpers of tests: what they do in a loop is arrangement.
 
-        A test module itself does not count: it may hold a small application.
+        That is `conftest.py`, what lies beside the tests, and a test module, whose global `names` tell whether it is
+        an application of its own: it is when it maps tables or makes a web application itself.
         """
         known = self.arrangements.get(filename)
         if known is None:
             parts = self.relative(filename).split("/")
-            name = parts[-1]
-            helps = _TEST_FOLDERS.intersection(parts[:-1]) and not (
-                name.startswith("test_") or name.endswith("_test.py")
-            )
-            known = self.arrangements[filename] = name == "conftest.py" or bool(helps)
+            name = parts[-1].removesuffix(".py")
+            if name.startswith("test_") or name.endswith("_test"):
+                known = not _is_application(names)
+            else:
+                known = name in _ARRANGING or not _TEST_FOLDERS.isdisjoint(parts[:-1])
+            self.arrangements[filename] = known
         return known
 
     def place(self, code: CodeType, instruction: int, functions: Mapping[int, str] | None = None) -> Place:
@@ -137,6 +146,19 @@ class Source:
         if path.startswith(self.root):
             return path[len(self.root) :].replace(os.sep, "/")
         return os.path.relpath(path, self.root).replace(os.sep, "/")
+
+
+def _is_application(names: Mapping[str, Any]) -> bool:
+    """Return whether a module maps tables, or makes a web application, by its global names."""
+    module = names.get("__name__")
+    for each in list(names.values()):
+        kind = type(each)
+        if isinstance(each, type):
+            if each.__module__ == module and "__mapper__" in each.__dict__:
+                return True
+        elif kind.__module__.partition(".")[0] in FRAMEWORKS and callable(each) and hasattr(each, "route"):
+            return True
+    return False
 
 
 def line_of(code: CodeType, instruction: int) -> int:

@@ -113,17 +113,27 @@ class Mark:
     A tracer that put its own function there is called as before.
     """
 
-    __slots__ = ("before", "statements")
+    __slots__ = ("before", "since", "statements")
 
     def __init__(self, before: Any) -> None:
         self.before = before
         self.statements: set[int] = set()
+        # Where this is the frame of a request: how many statements each journal had before its first one.
+        self.since: dict[int, int] = {}
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Pass a trace event on."""
         if self.before is not None:
             self.before = self.before(frame, event, argument)
         return self
+
+
+def mark_of(frame: FrameType) -> Mark:
+    """Return the mark of a frame, a new one where there is none."""
+    known = frame.f_trace
+    if type(known) is not Mark:
+        known = frame.f_trace = Mark(known)
+    return known
 
 
 def mark(frames: Sequence[FrameType], statement: int) -> int:
@@ -133,15 +143,12 @@ def mark(frames: Sequence[FrameType], statement: int) -> int:
     """
     found = -1
     for index, frame in enumerate(frames):
-        known = frame.f_trace
-        if type(known) is not Mark:
-            known = Mark(known)
-            frame.f_trace = known
-        elif statement in known.statements:
+        known = mark_of(frame).statements
+        if statement in known:
             # All frames further out were active at that time, too.
             found = index
             break
-        known.statements.add(statement)
+        known.add(statement)
     return found
 
 
@@ -159,12 +166,16 @@ def resumed(frames: Sequence[FrameType], known: set[int]) -> Iterator[int]:
 
 
 class Reading(NamedTuple):
-    """What was read from the stack at one statement: its frames live only as long as this does."""
+    """What was read from the stack at one statement: its frames live only as long as this does.
+
+    `request` is the outermost frame of a web framework or client, `test` the test function's own.
+    """
 
     stack: Stack
     frames: list[FrameType]
     entered: int
     test: FrameType | None
+    request: FrameType | None
 
 
 def parent_frame() -> FrameType | None:
@@ -183,7 +194,7 @@ class StackReader:
         self.loops = Loops()
         self.known: dict[tuple[object, ...], Stack] = {}
 
-    def read(  # noqa: C901 - one pass for each statement
+    def read(  # noqa: C901, PLR0912 - one pass for each statement
         self, frame: FrameType | None, own: frozenset[int], position: Callable[[FrameType | None], int]
     ) -> Reading:
         """Return the stack from `frame` outwards, up to the test function.
@@ -196,6 +207,7 @@ class StackReader:
         seen: set[int] = set()
         kinds = self.files.kinds
         test: FrameType | None = None
+        request: FrameType | None = None
         entered = framed = tested = crossed = -1
         hops = 0
         while len(frames) < DEEPEST:
@@ -225,11 +237,14 @@ class StackReader:
             elif tested >= 0:
                 if hops > 2:
                     break
-            elif kind == FRAMEWORK and entered < 0:
-                entered, framed = len(steps), len(frames)
+            elif kind == FRAMEWORK:
+                request = frame
+                if entered < 0:
+                    entered, framed = len(steps), len(frames)
             frame = frame.f_back
             hops += 1
-        return Reading(self._share(steps, len(frames), crossed, entered, tested, test, position), frames, framed, test)
+        stack = self._share(steps, len(frames), crossed, entered, tested, test, position)
+        return Reading(stack, frames, framed, test, request)
 
     def _share(
         self,

@@ -93,19 +93,42 @@ class Origin:
 
 @dataclass(slots=True)
 class Caused:
-    """Loads that the parents of one origin caused: how many, and whether for more than one parent."""
+    """Loads that the parents of one origin caused: whether for more than one parent, and how many at each level.
+
+    The level is how many lazy loads lie between the origin and the parent: a walk along a chain makes one at each.
+    """
 
     first: int
-    count: int = 1
     varied: bool = False
+    levels: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def count(self) -> int:
+        """How many loads."""
+        return sum(self.levels.values())
+
+
+@dataclass(slots=True)
+class Inside:
+    """Repeats inside of one web request: how many in the latest one, by when it began, and the most in any."""
+
+    since: int = -1
+    count: int = 0
+    most: int = 0
+
+    def add(self, since: int) -> None:
+        """Count one more in the request that began at `since`."""
+        self.count = self.count + 1 if since == self.since else 1
+        self.since = since
+        self.most = max(self.most, self.count)
 
 
 @dataclass(slots=True)
 class Sample:
     """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
 
-    `rows` is what the execution before it fetched; `text` the statement where it has literals instead of parameters;
-    `database` tells engines apart.
+    `rows` is what the execution before it fetched, and `follows` tells whether it asks for what that has brought;
+    `text` is the statement where it has literals instead of parameters; `database` tells engines apart.
     """
 
     values: dict[str, int]
@@ -113,6 +136,7 @@ class Sample:
     rows: int = 0
     text: str | None = None
     database: int = 0
+    follows: bool = False
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -150,12 +174,21 @@ class Statement:
     origins: dict[Origin | None, Caused] = field(default_factory=dict)
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
     repeats: dict[Statement, int] = field(default_factory=dict)
+    # The same inside of one web request.
+    inside: dict[Statement, Inside] = field(default_factory=dict)
     origin: Origin | None = None
+    # For loads of what a commit has expired: after how many different commits, and the number of the latest.
+    commits: int = 0
+    last_commit: int = 0
     # Rows of the latest result, to tell a walk from level to level.
     last_rows: int = 0
+    # Digests of the values in it, where it was one row of a table that refers to itself: a walk along a chain.
+    last_values: frozenset[int] = frozenset()
     # Who repeats it, and which step of the stack stands in the loop.
     repeater: Repeater | None = None
     loop: int = -1
+    # Whether the function in whose loop it runs cuts a list into parts.
+    parts: bool = False
     # Addresses of the coroutine frames it was sent from, where a tracer runs.
     resumed: set[int] = field(default_factory=set)
     # Once nothing more can be learned from its stack: how many steps tell that it is the same again.

@@ -32,13 +32,15 @@ class Schema:
     """What the mapping says of the tables of a statement, all names in lower case.
 
     `keys` are the unique keys of a table as sets of columns, `foreign` the columns of its foreign keys, `expressions`
-    what its indexes hold besides columns. A table that is missing is not known.
+    what its indexes hold besides columns. A table that is missing is not known. `linked` tells whether a row may refer
+    to another one of its kind, as in a tree or a chain; it is true where that cannot be told.
     """
 
     keys: Mapping[str, tuple[frozenset[str], ...]] = field(default_factory=lambda: MappingProxyType({}))
     foreign: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     expressions: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
     links: tuple[Link, ...] = ()
+    linked: bool = True
 
     def knows(self, table: str | None) -> bool:
         """Return whether the unique keys of a table are known."""

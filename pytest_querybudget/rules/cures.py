@@ -16,13 +16,16 @@ class Query:
     """What a cure must know of the query that it changes.
 
     `entities` are what it selects, `subclasses` those whose columns were missing, `deep` whether a tree was walked over
-    more than one level, `given` whether the application wrote its text.
+    more than one level, `given` whether the application wrote its text, `by_identity` whether it is `session.get()`,
+    `committed` whether a commit came between the loads.
     """
 
     entities: tuple[str, ...] = ()
     subclasses: tuple[str, ...] = ()
     deep: bool = False
     given: bool = False
+    by_identity: bool = False
+    committed: bool = False
 
 
 _WORDS = {
@@ -49,20 +52,28 @@ def loader_cure(meaning: Meaning, query: Query, origin: Place | None) -> str | N
     """Return the change to the query at `origin` that brings everything at once."""
     where = f" to the query at {origin.path}:{origin.line}" if origin else ""
     if meaning.load == "expired":
-        return _expired_cure(meaning)
+        return _expired_cure(meaning, query)
     if meaning.load == "refresh":
         return (
             f"Refresh them together: session.scalars(select({meaning.entity}).where(...)"
             ".execution_options(populate_existing=True)).all()"
         )
-    return f"Add .options({', '.join(map(str, loader_options(meaning, query)))}){where}."
+    options = ", ".join(map(str, loader_options(meaning, query)))
+    if query.by_identity:
+        return f"Pass options=[{options}]{where}."
+    return f"Add .options({options}){where}."
 
 
-def _expired_cure(meaning: Meaning) -> str:
-    if meaning.cause == "commit":
+def _expired_cure(meaning: Meaning, query: Query) -> str:
+    if meaning.cause == "commit" and query.committed:
         return (
             "Commit once after the loop, or create the session with expire_on_commit=False: "
             f"each commit expires every {meaning.entity} that the session holds."
+        )
+    if meaning.cause == "commit":
+        return (
+            "Create the session with expire_on_commit=False, or read before the commit: "
+            f"it expires every {meaning.entity} that the session holds."
         )
     return f"Load them together: session.scalars(select({meaning.entity}).where(...)).all(), after what expired them."
 

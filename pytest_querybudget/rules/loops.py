@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.recording.places import Place
 
@@ -22,7 +24,7 @@ def caller(chain: tuple[Place, ...]) -> Place | None:
     return next((each for each in chain if here and (each.function, each.path) != (here.function, here.path)), None)
 
 
-def brought_in_by(statement: Statement, others: list[Statement]) -> Place | None:
+def brought_in_by(statement: Statement, others: Iterable[Statement]) -> Statement | None:
     """Return the query of the function in whose loop a statement runs that ran last before it."""
     stack = statement.stack
     loop = max(statement.loop, 0)
@@ -33,6 +35,9 @@ def brought_in_by(statement: Statement, others: list[Statement]) -> Place | None
     for each in others:
         if each is statement or each.shape.kind != "select" or each.first >= statement.first:
             continue
+        if each.count >= statement.count > 1:
+            # It is sent in the same loop.
+            continue
         if any((place.path, place.function) == (frame.path, frame.function) for place in each.stack.places[: loop + 2]):
             best = each if best is None or each.first > best.first else best
-    return best.location if best is not None else None
+    return best

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -175,16 +176,16 @@ class NoNPlusOne(Rule):
             yield from _lookups(window, options.threshold)
 
 
-def loop_of_lookups(statement: Statement, threshold: float) -> Varying | None:
-    """Return by what a statement looks up in a loop, or None when it does not."""
+def loop_of_lookups(statement: Statement, threshold: float, window: Window) -> Varying | None:
+    """Return by what a statement looks up in a loop, or None when it does not; `window` has what else was sent."""
     if statement.shape.kind != "select" or statement.count < threshold or len(statement.digests) < 2:
         return None
-    if statement.meaning is not None and not _is_unplaced(statement):
+    if statement.meaning is not None and not (_is_unplaced(statement) and _is_wide([statement])):
         return None
     facts = statement.shape.facts
     if statement.repeater in (None, Repeater.REQUEST) or facts.volatile or _asks_the_catalog(facts.reads):
         return None
-    found = varying(statement)
+    found = varying(statement, window)
     return None if found.clean else found
 
 
@@ -230,7 +231,7 @@ def _merge(groups: dict[tuple[Any, ...], _Group], threshold: float) -> Iterator[
     merged: dict[tuple[Any, ...], list[tuple[Origin, _Group]]] = {}
     for key, group in groups.items():
         origin: Origin = key[-1]
-        if group.count >= threshold and group.parents > 1 and _levels_grow(group):
+        if group.count >= threshold and group.parents > 1 and _is_wide(group.statements, origin):
             subject = key[:-1]
             if key[0] == "subclass":
                 meaning = next(iter(group.statements)).meaning
@@ -238,23 +239,31 @@ def _merge(groups: dict[tuple[Any, ...], _Group], threshold: float) -> Iterator[
             merged.setdefault((*subject, origin.statement.location), []).append((origin, group))
     for found in merged.values():
         origin = found[0][0]
+        deep = any(len(_levels(group.statements, each)) > 1 for each, group in found)
         statements: dict[Statement, int] = {}
         for _, group in found:
             for statement, count in group.statements.items():
                 statements[statement] = statements.get(statement, 0) + count
-        yield _finding(origin, statements, frozenset(each.statement.stack.places for each, _ in found))
+        stacks = frozenset(each.statement.stack.places for each, _ in found)
+        yield _finding(origin, statements, stacks, deep=deep)
 
 
-def _levels_grow(group: _Group) -> bool:
-    """Return whether some level of a tree had several parents: a walk along a chain is one statement a level."""
-    by_depth: dict[int, int] = {}
-    for statement, count in group.statements.items():
-        depth = len(statement.meaning.path) if statement.meaning else 0
-        by_depth[depth] = by_depth.get(depth, 0) + count
-    return max(by_depth.values()) > 1
+def _levels(statements: Iterable[Statement], origin: Origin | None) -> Counter[int]:
+    """Return how many loads the parents of an origin caused at each level."""
+    levels: Counter[int] = Counter()
+    for each in statements:
+        levels.update(each.origins[origin].levels)
+    return levels
 
 
-def _finding(origin: Origin, statements: dict[Statement, int], stacks: frozenset[tuple[Place, ...]]) -> LazyLoads:
+def _is_wide(statements: Iterable[Statement], origin: Origin | None = None) -> bool:
+    """Return whether some level had several parents: a walk along a chain is one statement a level."""
+    return max(_levels(statements, origin).values()) > 1
+
+
+def _finding(
+    origin: Origin, statements: dict[Statement, int], stacks: frozenset[tuple[Place, ...]], *, deep: bool
+) -> LazyLoads:
     most = max(statements, key=lambda each: statements[each])
     meaning = min((each.meaning for each in statements if each.meaning), key=lambda each: len(each.path))
     shallow = meaning.load in ("expired", "refresh")
@@ -272,16 +281,17 @@ def _finding(origin: Origin, statements: dict[Statement, int], stacks: frozenset
         query=Query(
             entities=origin.statement.shape.entities,
             subclasses=tuple(sorted({each.meaning.entity for each in statements if each.meaning})),
-            deep=len({len(each.meaning.path) for each in statements if each.meaning}) > 1,
+            deep=deep,
             given=origin.statement.shape.given,
+            by_identity=origin.statement.shape.by_identity,
+            committed=any(each.commits > 1 for each in statements),
         ),
     )
 
 
 def _lookups(window: Window, threshold: float) -> Iterator[Finding]:
-    statements = list(window)
-    for each in statements:
-        found = loop_of_lookups(each, threshold)
+    for each in window:
+        found = loop_of_lookups(each, threshold, window)
         if found is None:
             continue
         own = each.repeater is Repeater.TEST
@@ -295,15 +305,17 @@ def _lookups(window: Window, threshold: float) -> Iterator[Finding]:
                 relationship=each.meaning.relationship,
                 declared_only=own,
                 meaning=each.meaning,
+                query=Query(committed=each.commits > 1),
             )
             continue
         facts = each.shape.facts
+        parents = brought_in_by(each, window)
         yield Lookups(
             sql=facts.sql,
             tables=each.shape.tables,
             count=each.count,
             location=each.location,
-            origin=brought_in_by(each, statements),
+            origin=parents.location if parents else None,
             chain=each.stack.places,
             declared_only=own,
             keys=found.keys or found.lists,

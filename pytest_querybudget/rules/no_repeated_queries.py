@@ -103,15 +103,15 @@ class NoRepeatedQueries(Rule):
 
 def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
     for each in window:
-        if not each.repeats or not _can_repeat(each):
+        if not (each.repeats or each.inside) or not _can_repeat(each):
             continue
         # Different parameters from one loop are an N+1: one set of statements is one finding.
-        if loop_of_lookups(each, 2) is not None or _is_load_of_many(each):
+        if loop_of_lookups(each, 2, window) is not None or _is_load_of_many(each):
             continue
-        judgements = {first: _judge(first, each) for first in each.repeats}
+        judgements = {first: _judge(first, each) for first in (*each.repeats, *each.inside)}
         for who in (Repeater.APPLICATION, Repeater.TEST):
             firsts = [first for first, judgement in judgements.items() if judgement is who]
-            count = sum(each.repeats[first] for first in firsts) + 1
+            count = sum(_times(first, each) for first in firsts) + 1
             if firsts and count >= threshold:
                 first = min(firsts, key=lambda one: one.first)
                 yield Repeated(
@@ -128,6 +128,12 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
                 break
 
 
+def _times(first: Statement, again: Statement) -> int:
+    """Return how often a statement was repeated; of several requests that with the most repeats counts."""
+    inside = again.inside.get(first)
+    return max(again.repeats.get(first, 0), inside.most if inside else 0)
+
+
 def _can_repeat(statement: Statement) -> bool:
     facts = statement.shape.facts
     if facts.volatile or facts.locking or statement.shape.locks or not facts.reads:
@@ -141,19 +147,21 @@ def _is_load_of_many(statement: Statement) -> bool:
 
 def _judge(first: Statement, again: Statement) -> Repeater | None:
     """Say who is answerable for running `again` although `first` had run."""
-    if first is again:
-        return again.repeater
-    if _is_refresh(again) and not _is_refresh(first):
+    if _is(again, "refresh") and not _is(first, "refresh"):
         # Whoever refreshes once wants to know it anew.
         return None
+    if first in again.inside:
+        return Repeater.APPLICATION
+    if first is again:
+        return again.repeater
     if Repeater.REQUEST in (first.repeater, again.repeater):
         # Both were sent by several requests, and which of them belong together is not known.
         return Repeater.REQUEST
     return _divergence(first.stack, again.stack)
 
 
-def _is_refresh(statement: Statement) -> bool:
-    return statement.meaning is not None and statement.meaning.load == "refresh"
+def _is(statement: Statement, load: str) -> bool:
+    return statement.meaning is not None and statement.meaning.load == load
 
 
 def _divergence(first: StackLike, again: StackLike) -> Repeater:

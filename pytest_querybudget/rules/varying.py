@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_querybudget.recording.model import Sample, Statement
+from pytest_querybudget.rules.loops import brought_in_by
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,8 @@ class Varying:
     patterns: bool = False
 
 
-def varying(statement: Statement) -> Varying:
-    """Compare the remembered executions of a statement.
+def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
+    """Compare the remembered executions of a statement; `others` are what else was sent around it.
 
     A page differs in its offset or in the end of the page before (a range, also one with tie-breakers: the column of
     an equality is then in a range as well). A chunk is a part of a long list, a level holds what the level above it
@@ -42,9 +43,10 @@ def varying(statement: Statement) -> Varying:
     keys = tuple(dict.fromkeys(each for each in roles.get("equal", []) if each not in ranged or not each))
     lists = tuple(dict.fromkeys(roles.get("in", [])))
     if keys:
-        return Varying(keys, lists, clean=False)
+        # One statement for each level of a tree is no loop: each asks for what the one before it has brought.
+        return Varying(keys, lists, clean=all(each.follows for each in samples[1:]))
     if lists:
-        return Varying(keys, lists, clean=_is_batch(samples))
+        return Varying(keys, lists, clean=_is_batch(samples) and not _is_for_each(statement, others))
     if "like" in roles:
         return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False, patterns=True)
     # What varies and is not understood is no reason to report anything.
@@ -64,7 +66,7 @@ def _with_literals(sample: Sample, shape: Any) -> Sample:
         return sample
     values = {f"literal {index}": hash(each) for index, each in enumerate(shape.literals(sample.text))}
     listed = sum(each.role == "in" for each in shape.describe(sample.text).binds)
-    return Sample({**sample.values, **values}, max(sample.listed, listed), sample.rows, database=sample.database)
+    return replace(sample, values={**sample.values, **values}, listed=max(sample.listed, listed), text=None)
 
 
 def _varying_names(samples: Sequence[Sample]) -> set[str]:
@@ -74,6 +76,14 @@ def _varying_names(samples: Sequence[Sample]) -> set[str]:
         for name, value in sample.values.items():
             values.setdefault(name, set()).add(value)
     return {name for name, seen in values.items() if len(seen) > 1}
+
+
+def _is_for_each(statement: Statement, others: Iterable[Statement]) -> bool:
+    """Return whether a list was sent for each row of the query before, by a function that cuts nothing into parts."""
+    if statement.parts or statement.loop < 0:
+        return False
+    parents = brought_in_by(statement, others)
+    return parents is not None and parents.count == 1 and parents.rows == statement.count
 
 
 def _is_batch(samples: Sequence[Sample]) -> bool:

@@ -27,6 +27,7 @@ def schema_of(compiled: Any, metadata: MetaData | None, reads: Iterable[str]) ->
         foreign={name: frozenset(_foreign(table)) for name, table in tables.items()},
         expressions={name: found for name, table in tables.items() if (found := tuple(_expressions(table)))},
         links=tuple(_links(compiled, set(tables))) if len(names) >= _LEAST_JOINED else (),
+        linked=any(map(_is_linked, tables.values())),
     )
 
 
@@ -39,6 +40,12 @@ def _foreign(table: Table) -> Iterator[str]:
     for constraint in table.foreign_key_constraints:
         for column in constraint.columns:
             yield str(column.name).lower()
+
+
+def _is_linked(table: Table) -> bool:
+    """Whether rows of a table form a tree or a chain: a key to itself, or two of them to one other table."""
+    targets = [each.target_fullname.rpartition(".")[0] for each in table.foreign_keys]
+    return table.fullname in targets or len(set(targets)) < len(targets)
 
 
 def _expressions(table: Table) -> Iterator[str]:

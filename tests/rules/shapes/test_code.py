@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from pytest_querybudget import QueryBudgetExceeded, query_budget
+from pytest_querybudget.capture.source import Source
 from pytest_querybudget.rules.antipatterns import PATTERNS
 from pytest_querybudget.rules.base import OptionError
 from pytest_querybudget.rules.no_antipatterns import Antipattern, NoAntipatterns
@@ -78,6 +79,12 @@ def pattern_as_parameter(session: Session) -> None:
     session.execute(select(Customer.id).where(Customer.name.like("%x"))).all()
 
 
+@pytest.fixture
+def application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The functions of this module stand for an application, and not for helpers of its tests."""
+    monkeypatch.setattr(Source, "is_arrangement", lambda *_: False)
+
+
 LOOPS: list[tuple[Work, list[str]]] = [
     (walk, ["deep_offset"]),
     (walk_by_text, ["deep_offset"]),
@@ -92,6 +99,7 @@ LOOPS: list[tuple[Work, list[str]]] = [
 ]
 
 
+@pytest.mark.usefixtures("application")
 @pytest.mark.parametrize(("work", "expected"), LOOPS, ids=lambda each: getattr(each, "__name__", ""))
 def test_loops_and_values(engine: Engine, work: Work, expected: list[str]) -> None:
     """A walk, a far page, a text for each value; and what is none of them."""
