@@ -19,7 +19,9 @@ from pathlib import Path
 EXAMPLE = Path(__file__).parent / "journeys"
 TOUR = EXAMPLE / "README.md"
 BLOCK = re.compile(r"(?P<comment><!-- (?P<kind>code|failure): (?P<what>.+?) -->)\n```\w*\n.*?\n```", re.DOTALL)
-REPORT = re.compile(r"^=+ FAILURES =+\n_+ .+ _+\n(?P<text>.*?)\n(?:-+ Captured|=+ )", re.DOTALL | re.MULTILINE)
+REPORT = re.compile(
+    r"^=+ (?:FAILURES|ERRORS) =+\n_+ .+ _+\n(?P<text>.*?)\n(?:-+ Captured|=+ )", re.DOTALL | re.MULTILINE
+)
 NOT_YET = "(the text that this budget prints)"
 
 

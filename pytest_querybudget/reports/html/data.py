@@ -166,7 +166,9 @@ class _Packer:
 
 
 def _transactions(entry: TransactionsEntry | None) -> list[int] | None:
-    return entry and [entry.count, entry.queries, *map(_microseconds, (entry.seconds, entry.silent))]
+    if entry is None:
+        return None
+    return [entry.count, entry.queries, *map(_microseconds, (entry.seconds, entry.silent))]
 
 
 def _microseconds(seconds: float) -> int:
