@@ -31,6 +31,7 @@ _PARTS = frozenset(
     """batch batched batches block blocks bucket buckets chunk chunked chunks islice page pages part partition
     partitions parts portion portions slice slices sliced window windows""".split()
 )
+_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _SLICING = frozenset({"BUILD_SLICE", "BINARY_SLICE"})
 
 
@@ -40,6 +41,7 @@ class Loops:
     def __init__(self) -> None:
         self.known: dict[int, tuple[CodeType, frozenset[int]]] = {}
         self.parting: dict[int, tuple[CodeType, bool]] = {}
+        self.repeating: dict[int, tuple[CodeType, bool]] = {}
 
     def parts(self, code: CodeType) -> bool:
         """Return whether a function looks as if it worked off a list in parts: it cuts slices, or names its parts."""
@@ -50,6 +52,15 @@ class Loops:
             found = not words.isdisjoint(_PARTS) or any(isinstance(each, slice) for each in code.co_consts)
             found = found or any(each.opname in _SLICING for each in dis.get_instructions(code))
             known = self.parting[id(code)] = code, found
+        return known[1]
+
+    def anywhere(self, code: CodeType) -> bool:
+        """Return whether a function loops at all, also by a comprehension, a generator or something like `map`."""
+        known = self.repeating.get(id(code))
+        if known is None:
+            nested = any(isinstance(each, CodeType) and each.co_name in _COMPREHENSIONS for each in code.co_consts)
+            found = nested or any("map" in each for each in code.co_names) or bool(looping(code))
+            known = self.repeating[id(code)] = code, found
         return known[1]
 
     def contains(self, code: CodeType, instruction: int) -> bool:

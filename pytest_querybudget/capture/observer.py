@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Mapping
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from pytest_querybudget.capture import orm
@@ -159,11 +159,13 @@ class Observer:
         stack: Any = entry.stack
         index = self._mark(reading, entry)
         if index < 0:
-            if self._application_waits(journal):
+            waiting = self._waiting(journal)
+            if any(self.reader.loops.anywhere(each) for each in waiting):
                 entry.repeater = Repeater.APPLICATION
                 entry.compared = COMPARED
-            else:
+            elif not waiting:
                 entry.repeater = Repeater.REQUEST if stack.entered >= 0 or requested else Repeater.TEST
+            # Without a loop the application has started each thread or task by itself.
             return
         frame = reading.frames[index]
         looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
@@ -227,25 +229,23 @@ class Observer:
         scope = self.sessions.scope(context.root_connection)
         return orm.meaning_of(load, path, "commit" if scope.commits else None)
 
-    def _application_waits(self, journal: Journal) -> bool:
-        """Return whether the application, and not the test or a web client, waits for the current thread or task."""
+    def _waiting(self, journal: Journal) -> list[CodeType]:
+        """Return the application's functions, and not the test or a web client, that wait for this thread or task."""
         frame = journal.frame
         if frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti):
-            return False
-        kinds = self.reader.files
+            return []
+        found: list[CodeType] = []
         for frames in journal.waiting_frames():
-            waits = False
+            waiting: list[CodeType] = []
             for each in frames:
-                if id(each.f_code) in journal.own:
-                    continue
-                kind = kinds.kind(each.f_code.co_filename)
-                if kind == APPLICATION:
-                    waits = True
-                elif kind == FRAMEWORK:
-                    waits = False
-            if waits:
-                return True
-        return False
+                code = each.f_code
+                kind = self.reader.files.kind(code.co_filename)
+                if kind == FRAMEWORK:
+                    waiting.clear()
+                elif kind == APPLICATION and id(code) not in journal.own:
+                    waiting.append(code)
+            found += waiting
+        return found
 
     def _observe_read(
         self,

@@ -11,10 +11,11 @@ from pytest_querybudget.capture import orm
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.statements import Shape, from_compiled, from_text, literals, normalise
 
-# Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full.
+# Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full. What
+# is unusual is looked for where literals are masked: what stands in them means nothing, and what opens an unusual
+# quoting or a comment stands before anything in it that looks like a literal.
 _LITERALS = re.compile(r"'(?:[^']|'')*'|(?<![\w$@:.])\d+(?:\.\d+)?\b")
-_SPECIAL = re.compile(r"[-/$\\\"`#\['*]")
-_UNUSUAL = re.compile(r"--|/\*|[$\\\"`#\[]|[eEnNbBxX]'")
+_UNUSUAL = re.compile(r"--|/\*|[$\"`#\[]|(?<![\w$@:.])[eEnNbBxX]\?")
 _KIND = re.compile(r"\s*([A-Za-z]+)")
 # The names that SQLAlchemy gives to savepoints count on: all of them are one shape.
 _SAVEPOINT = re.compile(r"((?:RELEASE |ROLLBACK TO )?SAVEPOINT )[\w\"`\[\]]+$")
@@ -192,9 +193,10 @@ def _mask(text: str, dialect: str) -> str:
     savepoint = _SAVEPOINT.match(text)
     if savepoint is not None:
         return savepoint.group(1) + "?"
-    if len(text) > 20_000 or (_SPECIAL.search(text) and _UNUSUAL.search(text)):
+    if len(text) > 20_000 or "\\" in text:
         return normalise(text, dialect)
-    return _LITERALS.sub("?", text)
+    masked = _LITERALS.sub("?", text)
+    return normalise(text, dialect) if _UNUSUAL.search(masked) else masked
 
 
 def _quick_kind(text: str, dialect: str) -> str:

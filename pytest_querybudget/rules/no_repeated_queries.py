@@ -150,6 +150,9 @@ def _judge(first: Statement, again: Statement) -> Repeater | None:
     if _is(again, "refresh") and not _is(first, "refresh"):
         # Whoever refreshes once wants to know it anew.
         return None
+    if _is(again, "expired") and not _is(first, "expired"):
+        # One reload of what a commit has expired: it grows with nothing.
+        return None
     if first in again.inside:
         return Repeater.APPLICATION
     if first is again:
