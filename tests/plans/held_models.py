@@ -166,7 +166,7 @@ def _only_elsewhere(kind: str) -> None:
 
 EXTRA = {
     "postgresql": (
-        "CREATE TABLE docs (id serial PRIMARY KEY, tags text[], meta jsonb, code text, during tstzrange, body text)",
+        "CREATE TABLE docs (id serial PRIMARY KEY, tags varchar[], meta jsonb, code text, during tstzrange, body text)",
         "CREATE INDEX ix_doc_tags ON docs USING gin (tags)",
         "CREATE INDEX ix_doc_code ON docs (code text_pattern_ops)",
         "CREATE TABLE metrics (day date, device int, val int) PARTITION BY RANGE (day)",
@@ -205,7 +205,7 @@ def fill(connection: Connection, rows: int) -> None:
         (User, lambda i: {
             "id": i, "tenant_id": 1 + i % 3, "email": f"u{i}@x.org", "username": f"user{i}", "is_active": i % 4 == 0,
             "last_login": start, "settings": {"theme": f"t{i}"}, "deleted_at": None if i % 3 else start,
-            "manager_id": max(1, i - 1), "uid": uuid.UUID(int=i), "legacy": str(i), "level": Level.low, "score": i}),
+            "manager_id": i - 1 or None, "uid": uuid.UUID(int=i), "legacy": str(i), "level": Level.low, "score": i}),
         (Tag, lambda i: {"id": i, "name": f"tag{i}"}),
         (Ticket, lambda i: {
             "id": i, "tenant_id": 1 + i % 3, "assignee_id": i, "reporter_id": i, "status": "open", "priority": i % 6,
