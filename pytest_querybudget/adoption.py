@@ -100,7 +100,7 @@ class Adoption:
         try:
             ending = keeper.finish(report.tests, collected=collected, not_collected=self.coverage.skipped)
         except LockError as error:
-            yield Problem(slug="lock", text=str(error))
+            yield Problem(slug="lock", text=str(error).removeprefix(f"{self.settings.rootdir}{os.sep}"))
             return
         self.lines += ending.lines
         if ending.failed:

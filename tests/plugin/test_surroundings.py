@@ -83,8 +83,8 @@ def test_a_directory_that_cannot_be_written(suite: Suite) -> None:
     )
     assert done.counts == {"passed": 2}
     assert done.code == pytest.ExitCode.TESTS_FAILED
-    assert any(each.startswith("report: /proc/some.html: cannot write the html report") for each in done.problems)
-    assert any(each.startswith("lock: ") and "/proc/some.lock" in each for each in done.problems)
+    assert "/proc/some.html: cannot write the html report" in done.text
+    assert "/proc/some.lock: cannot be written" in done.text
 
 
 INTERRUPTED = """
@@ -103,11 +103,6 @@ WAYS = {
     "raised": "raise KeyboardInterrupt",
     "pytest.exit": "pytest.exit('enough')",
     "in a statement": "event.listen(engine, 'before_cursor_execute', lambda *_: signal.raise_signal(signal.SIGINT))\n    ask(1)",
-    "in the driver": (
-        "connection = engine.raw_connection()\n"
-        "    connection.create_function('stop', 0, lambda: signal.raise_signal(signal.SIGINT))\n"
-        "    ask(1, 'customer WHERE stop()')"
-    ),
 }
 
 
@@ -374,8 +369,17 @@ def test_another_plugin_that_fails_in_its_hooks(suite: Suite, hook: str) -> None
     if HOOKS[hook] == "refused":
         return
     assert done.code == without.ret
-    assert done.counts == {name.rstrip("s"): number for name, number in without.parseoutcomes().items()}
+    assert _ends(done.result) == _ends(without)
     assert "inside the plugin" not in done.text
+
+
+def _ends(result: pytest.RunResult) -> dict[str, int] | None:
+    """What the last line counts, warnings left out; None where the run did not get as far as that line."""
+    try:
+        counts: dict[str, int] = result.parseoutcomes()
+    except ValueError:
+        return None
+    return {name.rstrip("s"): number for name, number in counts.items() if not name.startswith("warning")}
 
 
 def test_an_interrupt_while_reports_are_written(suite: Suite) -> None:
