@@ -183,7 +183,7 @@ def test_patterns_of_known_columns_are_accepted(suite: Suite) -> None:
         @pytest.mark.forbid_columns("nothing.at_all")
         def test_it():
             from sqlalchemy import create_engine
-            create_engine("sqlite://")
+            pytest.engine = create_engine("sqlite://")
         """,
         subprocess=True,
         head="",
