@@ -44,6 +44,8 @@ from pytest_querybudget.recording.model import (
 )
 from pytest_querybudget.recording.plans import worse
 
+# What stands in an UPDATE or DELETE that is meant for many rows.
+_MANY = re.compile(r"[<>]|\b(?:SELECT|IN|BETWEEN|LIKE)\b", re.IGNORECASE).search
 _SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
 
 
@@ -410,12 +412,15 @@ def _note_caused(entry: Statement, origin: Origin | None, values: int, level: in
 def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
     """Return whether an execution wrote one row at most.
 
-    The driver is asked only where the statement does not say, and only when it was sent before: alone it is no loop.
+    The driver is asked only where the statement does not say, and only when it was sent before: alone it is no loop. Of
+    a first one that asks for many rows it is better to believe that it wrote many.
     """
     facts = entry.shape.facts
     if kind == "insert":
         return not facts.reads and ", ..." not in facts.sql
-    return bool(facts.unique or entry.count == 1 or cursor.rowcount <= 1)
+    if facts.unique:
+        return True
+    return not _MANY(facts.sql) if entry.count == 1 else bool(cursor.rowcount <= 1)
 
 
 def _follows(entry: Statement, parameters: Any, statement: str) -> bool:
