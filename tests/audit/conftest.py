@@ -10,8 +10,6 @@ from tests.plugin.suites import Suite
 
 __all__ = ["suite"]
 
-pytest_plugins = ["pytester"]
-
 
 @pytest.fixture
 def warehouse(suite: Suite) -> Suite:
