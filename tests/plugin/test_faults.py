@@ -18,7 +18,8 @@ def test_own_failure():
     names()
     raise OSError("its own")
 """
-# What is broken, by a conftest file that does it. Each is undone at the end, for this process runs on.
+# What is broken, by a conftest file that does it: in a process of its own, since the plugin that watches these tests
+# would break with it.
 SEAMS = {
     "listener": ("pytest_querybudget.capture.observer", "Observer", "observe"),
     "rule that is declared": ("pytest_querybudget.rules.max_queries", "MaxQueries", "check"),
@@ -53,7 +54,7 @@ def test_a_fault_inside_the_plugin(suite: Suite, seam: str) -> None:
     """Tests end as they would, a declared budget fails, the summary says it, and the session does not succeed."""
     module, name, attribute = SEAMS[seam]
     suite.write("conftest.py", CONFTEST.format(module=module, name=name, attribute=attribute))
-    done = suite.run(TESTS)
+    done = suite.run(TESTS, subprocess=True)
     outcomes = {name: each["outcome"] for name, each in done.tests.items()}
     assert outcomes["test_nothing_declared"] == "passed"
     assert outcomes["test_own_failure"] == "failed"
@@ -72,7 +73,7 @@ def test_a_fault_makes_a_session_of_passing_tests_fail(suite: Suite, seam: str) 
     module, name, attribute = SEAMS[seam]
     suite.write("conftest.py", CONFTEST.format(module=module, name=name, attribute=attribute))
     for arguments in ((), ("-n", "1")):
-        done = suite.run("def test_it():\n    names()\n", *arguments)
+        done = suite.run("def test_it():\n    names()\n", *arguments, subprocess=True)
         assert done.counts == {"passed": 1}
         assert done.code == pytest.ExitCode.TESTS_FAILED
         assert "fault: 1" in done.text
