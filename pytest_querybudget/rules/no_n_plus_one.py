@@ -183,13 +183,13 @@ def loop_of_lookups(statement: Statement, threshold: float, window: Window) -> V
     if statement.meaning is not None and not (_is_unplaced(statement) and _is_wide([statement])):
         return None
     facts = statement.shape.facts
-    if statement.repeater in (None, Repeater.REQUEST) or facts.volatile or _asks_the_catalog(facts.reads):
+    if statement.repeater in (None, Repeater.REQUEST) or facts.volatile or asks_the_catalog(facts.reads):
         return None
     found = varying(statement, window)
     return None if found.clean else found
 
 
-def _asks_the_catalog(tables: Sequence[str]) -> bool:
+def asks_the_catalog(tables: Sequence[str]) -> bool:
     """Return whether a statement reads nothing but the database's own catalog, as reflection does."""
     return bool(tables) and all(each.lower().startswith(_CATALOGS) for each in tables)
 
