@@ -31,7 +31,7 @@ from pytest_querybudget.entries import (
     budget_entries,
     finding_entry,
     phase_entries,
-    route_entries,
+    request_entries,
     statement_entries,
     transactions_entry,
 )
@@ -401,6 +401,7 @@ class Run:
 
     def _test_entry(self, current: Current) -> TestEntry:
         recording = current.recording
+        requests = request_entries(recording)
         return TestEntry(
             nodeid=recording.nodeid,
             outcome="passed",
@@ -408,7 +409,8 @@ class Run:
             budget=budget_entries(recording, current.budget),
             statements=statement_entries(recording),
             findings=tuple(finding_entry(each) for each in current.verdicts),
-            routes=route_entries(recording),
+            routes={label: each.queries for label, each in requests.items()},
+            requests=requests,
             connections=recording.connections.peak,
             transactions=transactions_entry(recording),
         )
