@@ -81,7 +81,7 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     )
     add("--querybudget-top", type=int, metavar="N", help="how many tests the summary lists")
     add("--querybudget-explain", action="store_true", help="plan every statement, and judge the plans")
-    add("--querybudget-audit", action="store_true", help="watch what is read of the objects that are loaded")
+    add("--querybudget-audit", action="store_true", help="watch what is read of the objects and rows that are loaded")
     add(
         "--querybudget-prove",
         action="store_true",

@@ -13,6 +13,9 @@ from typing import Any, NamedTuple
 
 from pytest_querybudget.recording.model import Hop, Meaning
 
+# What the ORM sets for each SELECT that it makes objects of.
+OF_SESSION = "_result_disable_adapt_to_context"
+
 
 class Load(NamedTuple):
     """A load on behalf of an instance: what kind, for which instance state, along which path."""
@@ -35,6 +38,11 @@ def is_orm_select(compiled: Any) -> bool:
     """Return whether a compiled statement is a SELECT that loads ORM entities."""
     state = getattr(compiled, "compile_state", None)
     return state is not None and getattr(state, "compile_options", None) is not None and hasattr(state, "_entities")
+
+
+def is_for_session(context: Any) -> bool:
+    """Return whether an execution is a session's, which makes objects of the rows, and no connection's."""
+    return is_orm_select(context.compiled) and OF_SESSION in context.execution_options
 
 
 def asks_for_locks(compiled: Any) -> bool:

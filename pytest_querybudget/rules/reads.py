@@ -102,7 +102,9 @@ def brought_in(recording: Recording, phase: str) -> list[Brought]:
     groups: dict[tuple[Any, ...], Brought] = {}
     for statement in recording.statements(phase):
         for each in statement.loaded or ():
-            key = (statement.location, each.entity, each.label, tuple(map(str, each.path)), each.how)
+            # Rows of one line are told apart by what they hold.
+            names = tuple(each.columns) if each.how == "row" else ()
+            key = (statement.location, each.entity, each.label, tuple(map(str, each.path)), each.how, names)
             group = groups.setdefault(key, Brought())
             group.loads.append(each)
             group.statements.append(statement)
