@@ -272,7 +272,7 @@ class Observer:
         if entry.count <= MOST_SAMPLES:
             self._take_sample(entry, context, parameters, statement)
         if values != UNKNOWN:
-            # One session may ask several databases for the same, and only the text that is sent names a translated schema.
+            # One session may ask several databases, and only the text that is sent names a translated schema.
             key = hash((statement, scope.serial, id(context.dialect), values))
             seen = journal.seen
             before = seen.get(key)

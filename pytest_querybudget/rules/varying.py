@@ -33,13 +33,13 @@ def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
     """
     samples = [_with_literals(each, statement.shape) for each in _of_one_database(statement.samples)]
     names = _varying_names(samples)
-    facts = statement.shape.facts
+    binds = _binds(statement)
     roles: dict[str, list[str]] = {}
-    for each in facts.binds:
+    for each in binds:
         name = f"literal {each.name}" if each.literal else each.name
         if name in names:
             roles.setdefault(each.role, []).append(each.column or "")
-    ranged = {each.column for each in facts.binds if each.role == "range"}
+    ranged = {each.column for each in binds if each.role == "range"}
     keys = tuple(dict.fromkeys(each for each in roles.get("equal", []) if each not in ranged or not each))
     lists = tuple(dict.fromkeys(roles.get("in", [])))
     if keys:
@@ -51,6 +51,16 @@ def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
         return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False, patterns=True)
     # What varies and is not understood is no reason to report anything.
     return Varying(keys, lists, clean=True)
+
+
+def _binds(statement: Statement) -> list[Any]:
+    """Return what parameters and literals are for; those that a construct renders may differ from text to text."""
+    shape = statement.shape
+    text = next((each.text for each in statement.samples if each.text is not None), None)
+    known = list(shape.facts.binds)
+    if text is not None and not any(each.literal for each in known):
+        known += [each for each in shape.describe(text).binds if each.literal]
+    return known
 
 
 def _of_one_database(samples: Sequence[Sample]) -> list[Sample]:
