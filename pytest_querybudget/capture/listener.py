@@ -18,9 +18,9 @@ from weakref import ref
 
 from pytest_querybudget.capture.connections import Connections
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.observer import Observer, is_default
+from pytest_querybudget.capture.observer import Observer
 from pytest_querybudget.capture.sessions import Sessions
-from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
+from pytest_querybudget.capture.shapes import Shapes
 from pytest_querybudget.capture.source import APPLICATION
 from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.capture.transactions import Transactions
@@ -180,7 +180,7 @@ class Capture:
     def _plan(self, statement: str, parameters: Any, context: Any, *, many: bool = False) -> None:
         """Plan a statement before it runs: afterwards the database might tell other things of it."""
         try:
-            shape = self._shape_of(statement, context)
+            shape = self.shapes.of(statement, context)
             connection = context.root_connection
             if self.changed_in is not None and self.changed_in() is not connection.get_transaction():
                 # The transaction that changed the schema is over, perhaps by a rollback.
@@ -190,16 +190,6 @@ class Capture:
             shape.planned = self.planner.plan(connection, statement, parameters, executemany=many, shape=shape.text)
         except Exception as error:  # noqa: BLE001 - the statement runs all the same
             self._fault(self.journals, error)
-
-    def _shape_of(self, statement: str, context: Any) -> ShapeEntry:
-        compiled = context.compiled
-        if compiled is not None and (context.isinsert or context.isupdate) and is_default(context, statement):
-            compiled = None
-        text = statement if compiled is None else compiled.string
-        shape = self.shapes.by_text.get(text)
-        if shape is None or shape.owner() is not compiled:
-            shape = self.shapes.find(text, compiled, context.dialect.name)
-        return shape
 
     def _note_schema_change(self, transaction: Any) -> None:
         if self.planner is not None:

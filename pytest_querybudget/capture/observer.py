@@ -46,7 +46,6 @@ from pytest_querybudget.recording.plans import worse
 
 # What stands in an UPDATE or DELETE that is meant for many rows.
 _MANY = re.compile(r"[<>]|\b(?:SELECT|IN|BETWEEN|LIKE)\b", re.IGNORECASE).search
-_SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
 
 
 class Observer:
@@ -62,6 +61,7 @@ class Observer:
         self.shapes = shapes
         self.sessions = sessions
         self.scope_key = sessions.key
+        self.shape_key = shapes.key
         self.on_schema_change = on_schema_change
         self.next_run: Callable[[], int] = orm.run_ids()
         # Adds statements up by transaction, where a rule asks for it.
@@ -85,12 +85,10 @@ class Observer:
         if scope.internal:
             return
         compiled = context.compiled
-        if compiled is not None and (context.isinsert or context.isupdate) and is_default(context, statement):
-            compiled = None
-        text = statement if compiled is None else compiled.string
-        shape = self.shapes.by_text.get(text)
-        if shape is None or (shape.owner() is not compiled and shape.kind != "transaction"):
-            shape = self.shapes.find(text, compiled, context.dialect.name)
+        if compiled is None or context.isinsert or context.isupdate:
+            shape = self.shapes.of(statement, context)
+        else:
+            shape = compiled.__dict__.get(self.shape_key) or self.shapes.of(statement, context)
         entry = shape.latest if not journal.inner else journal.latest.get(shape)
         if entry is None or entry.window is not journal.window or not entry.compared:
             entry = self._find(journal, shape, context, cursor, start)
@@ -119,6 +117,9 @@ class Observer:
         elif shape.kind == "select":
             strategy = entry.strategy
             if strategy is not None:
+                if entry.count > MOST_SAMPLES and strategy.__class__ is LinkingFetch:
+                    # No more samples are taken, and what the rows hold is of no use any more.
+                    strategy = entry.strategy = CountingFetch(entry)
                 if context.cursor_fetch_strategy is DEFAULT_FETCH and not (
                     context._is_server_side or context.execution_options.get("stream_results")  # noqa: SLF001
                 ):
@@ -129,7 +130,7 @@ class Observer:
             values = entry.count
             if len(entry.digests) < MOST_DIGESTS:
                 values = self._observe_read(journal, entry, scope, connection, statement, parameters, context)
-            if shape.orm:
+            if shape.instances:
                 self._observe_load(journal, entry, scope, values, context)
         else:
             self._observe_write(journal, entry, scope, statement, cursor, context)
@@ -360,7 +361,7 @@ class Observer:
             if meaning.load == "lazy":
                 path = meaning.path
                 level += 1
-        journal.runs.add(self.next_run(), origin, path, level)
+        journal.runs.add(self.next_run, origin, path, level)
 
     def _observe_write(
         self, journal: Journal, entry: Statement, scope: Scope, statement: str, cursor: Any, context: Any
@@ -375,7 +376,7 @@ class Observer:
             self.on_schema_change(context.root_connection.get_transaction())
         if entry.columns and orm.returns_entities(context.compiled):
             entry.origin = scope.origin = Origin(entry)
-            journal.runs.add(self.next_run(), entry.origin, ())
+            journal.runs.add(self.next_run, entry.origin, ())
         if kind in ("ddl", "other") or context.executemany or not _writes_one_row(entry, kind, cursor):
             return
         flush = self.sessions.flush(scope)
@@ -385,11 +386,6 @@ class Observer:
             entry.units += 1 if journal.barrier < entry.written or not entry.units else 0
             entry.last_flush = flush
         entry.written = journal.sequence
-
-
-def is_default(context: Any, statement: str) -> bool:
-    """Return whether this is not the context's own statement but one that fetches a default for it."""
-    return statement is not getattr(context, "statement", None) and _SELECTS(statement) is not None
 
 
 def _step_of(stack: Stack, frame: FrameType) -> int:
@@ -435,8 +431,7 @@ def _follows(entry: Statement, parameters: Any, statement: str) -> bool:
 
 def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any]:
     """Return the parameters of one execution by name, or by position."""
-    compiled = None if shape.owner() is None else context.compiled
-    if compiled is not None and context.compiled_parameters and not context.executemany:
+    if shape.compiled and context.compiled_parameters and not context.executemany:
         named: Mapping[str, Any] = context.compiled_parameters[0]
         return named
     if isinstance(parameters, dict):

@@ -45,6 +45,15 @@ def is_for_session(context: Any) -> bool:
     return is_orm_select(context.compiled) and OF_SESSION in context.execution_options
 
 
+def loads_instances(compiled: Any) -> bool:
+    """Return whether an ORM SELECT names an entity, and not columns alone; where it cannot be told, it does."""
+    try:
+        from sqlalchemy.orm.context import _ColumnEntity
+    except ImportError:
+        return True
+    return not all(isinstance(each, _ColumnEntity) for each in compiled.compile_state._entities)  # noqa: SLF001
+
+
 def asks_for_locks(compiled: Any) -> bool:
     """Return whether a SELECT was made with `with_for_update()`; SQLite has no words for it."""
     return getattr(compiled.statement, "_for_update_arg", None) is not None
