@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import Any
+from weakref import ref
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import MOST_SEEN, Journal
@@ -133,7 +134,7 @@ class Observer:
             if shape.instances:
                 self._observe_load(journal, entry, scope, values, context)
         else:
-            self._observe_write(journal, entry, scope, statement, cursor, context)
+            self._observe_write(journal, entry, scope, statement, parameters, cursor, context)
 
     def _find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
         """Read the stack, and return the statement of the recording that this shape has there."""
@@ -364,7 +365,14 @@ class Observer:
         journal.runs.add(self.next_run, origin, path, level)
 
     def _observe_write(
-        self, journal: Journal, entry: Statement, scope: Scope, statement: str, cursor: Any, context: Any
+        self,
+        journal: Journal,
+        entry: Statement,
+        scope: Scope,
+        statement: str,
+        parameters: Any,
+        cursor: Any,
+        context: Any,
     ) -> None:
         kind = entry.shape.kind
         if kind == "transaction":
@@ -381,10 +389,16 @@ class Observer:
             return
         flush = self.sessions.flush(scope)
         entry.single += 1
+        if kind != "insert" and entry.count <= MOST_SAMPLES:
+            self._take_sample(entry, context, parameters, statement)
         if not flush or flush != entry.last_flush:
             # What was rolled back and is written again is a retry, not a loop.
             entry.units += 1 if journal.barrier < entry.written or not entry.units else 0
             entry.last_flush = flush
+            transaction = context.root_connection.get_transaction()
+            if entry.transaction is None or entry.transaction() is not transaction:
+                entry.transactions += 1
+                entry.transaction = None if transaction is None else ref(transaction)
         entry.written = journal.sequence
 
 

@@ -170,6 +170,9 @@ class Statement:
     written: int = 0
     # Executions that wrote one row each.
     single: int = 0
+    # In how many transactions after one another it wrote, and the latest of them, as a weak reference.
+    transactions: int = 0
+    transaction: Any = None
     # For loads on behalf of an instance: what each origin's parents caused.
     origins: dict[Origin | None, Caused] = field(default_factory=dict)
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.

@@ -15,7 +15,7 @@ from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
 from pytest_querybudget.rules.cures import Lookup, Query, loader_cure, loader_options, lookup_cure, loop_words
 from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, loop_place
-from pytest_querybudget.rules.varying import Varying, varying
+from pytest_querybudget.rules.varying import Varying, asks_the_same, varying
 
 _CATALOGS = ("sqlite_master", "sqlite_temp_master", "pg_catalog.", "pg_", "information_schema.")
 ON_BEHALF = ("lazy", "deferred", "subclass", "expired", "refresh")
@@ -206,13 +206,19 @@ def _loads(window: Window, threshold: float) -> Iterator[LazyLoads]:
         if meaning is None or meaning.load not in ON_BEHALF:
             continue
         for origin, caused in each.origins.items():
-            if origin is None:
+            if origin is None or _is_polled(origin):
                 continue
             group = groups.setdefault((*_subject(meaning), origin), _Group())
             group.statements[each] = caused.count
             group.firsts.add(caused.first)
             group.varied = group.varied or caused.varied
     yield from _merge(groups, threshold)
+
+
+def _is_polled(origin: Origin) -> bool:
+    """Return whether each parent came from a question of its own that was always the same: the next one of a queue."""
+    statement = origin.statement
+    return origin.many and statement.shape.kind == "select" and statement.max_rows <= 1 and asks_the_same(statement)
 
 
 def _subject(meaning: Meaning) -> tuple[Any, ...]:

@@ -32,13 +32,8 @@ def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
     brought. Everything else that is looked up by different keys could have been looked up together.
     """
     samples = [_with_literals(each, statement.shape) for each in _of_one_database(statement.samples)]
-    names = _varying_names(samples)
     binds = _binds(statement)
-    roles: dict[str, list[str]] = {}
-    for each in binds:
-        name = f"literal {each.name}" if each.literal else each.name
-        if name in names:
-            roles.setdefault(each.role, []).append(each.column or "")
+    roles = _roles(samples, binds)
     ranged = {each.column for each in binds if each.role == "range"}
     keys = tuple(dict.fromkeys(each for each in roles.get("equal", []) if each not in ranged or not each))
     lists = tuple(dict.fromkeys(roles.get("in", [])))
@@ -51,6 +46,41 @@ def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
         return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False, patterns=True)
     # What varies and is not understood is no reason to report anything.
     return Varying(keys, lists, clean=True)
+
+
+def writes_the_same(statement: Statement) -> bool:
+    """Return whether an UPDATE or DELETE wrote the same rows each time; a version that it counts tells none apart."""
+    if len(statement.samples) < 2:
+        return False
+    binds = _binds(statement)
+    roles = _roles([_with_literals(each, statement.shape) for each in statement.samples], binds)
+    assigned = {each.column for each in binds if each.role == "value"}
+    return roles.keys() <= {"value", "equal"} and assigned.issuperset(roles.get("equal", ()))
+
+
+def asks_the_same(statement: Statement) -> bool:
+    """Return whether a SELECT asks for the next one each time: at most the time up to which it looks differs."""
+    if len(statement.digests) <= 1 or statement.shape.facts.volatile:
+        return True
+    roles = _roles([_with_literals(each, statement.shape) for each in statement.samples], _binds(statement))
+    return roles.keys() <= {"range"}
+
+
+def keys_of(statement: Statement) -> list[str]:
+    """Return the columns by which a statement names other rows each time."""
+    roles = _roles([_with_literals(each, statement.shape) for each in statement.samples], _binds(statement))
+    return [each for each in roles.get("equal", ()) if each]
+
+
+def _roles(samples: Sequence[Sample], binds: Iterable[Any]) -> dict[str, list[str]]:
+    """Return the columns that what varies is compared with, by its role."""
+    names = _varying_names(samples)
+    roles: dict[str, list[str]] = {}
+    for each in binds:
+        name = f"literal {each.name}" if each.literal else each.name
+        if name in names:
+            roles.setdefault(each.role, []).append(each.column or "")
+    return roles
 
 
 def _binds(statement: Statement) -> list[Any]:
