@@ -297,6 +297,7 @@ class Audit:
                 path=orm.hops_of(whole),
                 how=how,
                 mapped=bool(hops) and hops[-1].lazy in _EAGER,
+                option=_option(context, path),
                 parent=None if parent is None else parent.facts,
             )
             known = self.sights[(id(statement), whole)] = self.sight_of(statement, journal, facts)
@@ -331,6 +332,14 @@ def _how(context: Any, path: tuple[Any, ...]) -> str:
     if context.load_options._lazy_loaded_from is not None:  # noqa: SLF001
         return "lazy"
     return "apart" if context.compile_state.current_path.path else "query"
+
+
+def _option(context: Any, path: tuple[Any, ...]) -> str:
+    """Return the name of the option that loads eagerly as a place of a result is loaded."""
+    if len(path) > 1:
+        given = ("user_defined_eager_row_processor", path[:-1]) in context.compile_state.attributes
+        return "contains_eager" if given else "joinedload"
+    return "selectinload" if "sa_top_level_orm_context" in context.execution_options else "subqueryload"
 
 
 def _mark(state: Any, instance: Any, key: str, sight: Sight, run: int) -> None:

@@ -40,6 +40,8 @@ class Loaded:
     path: tuple[Hop, ...]
     how: str
     mapped: bool = False
+    # The loader option that loads eagerly in this way.
+    option: str = ""
     parent: Loaded | None = None
     columns: dict[str, Column] = field(default_factory=dict)
     # Attributes that stand for others: those of a composite.

@@ -61,7 +61,13 @@ def loader_cure(meaning: Meaning, query: Query, origin: Place | None) -> str | N
     options = ", ".join(map(str, loader_options(meaning, query)))
     if query.by_identity:
         return f"Pass options=[{options}]{where}."
-    return f"Add .options({options}){where}."
+    return f"Add .options({options}){where}{alias_note(options)}."
+
+
+def alias_note(options: str) -> str:
+    """Say what stands for the query's own alias in loader options: its name is only known to the application."""
+    found = re.search(r"\balias_of_(\w+)", options)
+    return f", where {found[0]} is its aliased({found[1]})" if found else ""
 
 
 def _expired_cure(meaning: Meaning, query: Query) -> str:

@@ -8,11 +8,10 @@ from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
-from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.reads import Column
 from pytest_querybudget.rules.base import OptionError, Options, name_options, unknown_keywords
 from pytest_querybudget.rules.columns import covered
-from pytest_querybudget.rules.reads import Audited, Brought, brought_in, change_at, is_unasked, path_options
+from pytest_querybudget.rules.reads import Audited, Brought, Changed, brought_in, changed, is_unasked, path_options
 
 # How many columns a message names.
 _NAMED = 5
@@ -32,8 +31,7 @@ class UnusedColumns(Finding):
     columns: tuple[Column, ...]
     kept: tuple[str, ...] = ()
     prefix: str = ""
-    change: Place | None = None
-    get: bool = False
+    change: Changed | None = None
     given: bool = False
 
     @property
@@ -49,15 +47,17 @@ class UnusedColumns(Finding):
         """The option that leaves them out, at the query that loads them."""
         own = [each for each in self.columns if each.own]
         if self.given:
-            return "Leave them out of the text of the statement."
+            return (
+                f"Leave {_listed([each.name for each in self.columns])} out of the text of the statement{self._where}."
+            )
         if not own or self.change is None:
             names = ", ".join(f"{self.entity}.{each.key}" for each in self.columns)
             return f"Load {names} only when it is read: mapped_column(..., deferred=True)."
-        option = self._option([each.key for each in own])
-        where = f"{self.change.path}:{self.change.line}"
-        if self.get:
-            return f"Pass options=[{option}] to session.get() at {where}."
-        return f"Add .options({option}) to the query at {where}."
+        return self.change.option(self._option([each.key for each in own]))
+
+    @property
+    def _where(self) -> str:
+        return f" at {self.location.path}:{self.location.line}" if self.location else ""
 
     def _option(self, keys: list[str]) -> str:
         if len(keys) > _MOST_DEFERRED and len(self.kept) <= len(keys):
@@ -198,7 +198,7 @@ class NoUnusedColumns(Audited):
                 continue
             columns = _unread(brought, options)
             if columns:
-                yield _finding(brought, columns, change_at(brought, everything))
+                yield _finding(brought, columns, changed(brought, everything))
 
 
 def _positions(brought: Brought, everything: Sequence[Brought], options: Options) -> Iterator[UnusedPositions]:
@@ -238,7 +238,7 @@ def _unread(brought: Brought, options: Options) -> list[Column]:
     return sorted(found, key=lambda each: -each.weight)
 
 
-def _finding(brought: Brought, columns: list[Column], change: Place | None) -> UnusedColumns:
+def _finding(brought: Brought, columns: list[Column], change: Changed | None) -> UnusedColumns:
     statement, first = brought.statement, brought.first
     unread = {each.key for each in columns}
     facts = statement.shape.facts
@@ -247,7 +247,7 @@ def _finding(brought: Brought, columns: list[Column], change: Place | None) -> U
         tables=tuple(sorted({each.name.rpartition(".")[0] for each in columns if each.name})) or statement.shape.tables,
         count=brought.count,
         location=statement.location,
-        origin=change if change != statement.location else None,
+        origin=change.place if change is not None and change.place != statement.location else None,
         chain=statement.stack.places,
         relationship=str(first.path[-1]) if first.path else None,
         declared_only=brought.returned,
@@ -256,14 +256,7 @@ def _finding(brought: Brought, columns: list[Column], change: Place | None) -> U
         objects=brought.fresh,
         columns=tuple(columns),
         kept=tuple(key for key, each in brought.columns.items() if key not in unread and each.own),
-        prefix=path_options(first.path),
+        prefix=path_options(first.path, change),
         change=change,
-        get=not first.path and _is_get(statement),
         given=statement.shape.given,
     )
-
-
-def _is_get(statement: Any) -> bool:
-    """Return whether `session.get()` sent a statement: only there the primary key's parameters have these names."""
-    binds = statement.shape.facts.binds
-    return bool(binds) and all(each.name.startswith("pk_") for each in binds)

@@ -162,6 +162,18 @@ other = aliased(Order)
 return [order.number for order in session.scalars(select(other))]
 => no_unused_columns: Order.document (JSON) -> defer(alias_of_Order.document)
 
+[alias_joined]
+other = aliased(Order)
+orders = session.scalars(select(other).options(load_only(other.number), joinedload(other.customer)))
+return [(order.number, order.customer.bio, order.customer.photo) for order in orders]
+=> no_unused_columns: Customer.settings (JSON) was loaded -> defaultload(alias_of_Order.customer).defer(Customer.settings)) to the query at
+
+[alias_lazy]
+other = aliased(Order)
+orders = session.scalars(select(other).options(load_only(other.number, other.customer_id))).all()
+return [(order.customer.bio, order.customer.photo) for order in orders]
+=> no_unused_columns: Customer.settings (JSON) was loaded -> where alias_of_Order is its aliased(Order)
+
 [selectin]
 customers = session.scalars(select(Customer).options(load_only(Customer.name), selectinload(Customer.orders)))
 return [order.note + order.terms for customer in customers for order in customer.orders]
@@ -217,7 +229,7 @@ return [order.number for order in session.query(Order).filter(Order.id > 2)]
 [given_text]
 query = select(Order).from_statement(text("SELECT * FROM orders"))
 return [order.number for order in session.scalars(query)]
-=> no_unused_columns: were loaded with 6 Order -> Leave them out of the text
+=> no_unused_columns: were loaded with 6 Order -> Leave orders.document, orders.note and orders.terms out of the text
 
 [eager_unread]
 orders = session.scalars(select(Order).options(selectinload(Order.items)))
@@ -228,6 +240,32 @@ return [order.note + order.terms + str(order.document) for order in orders]
 orders = session.scalars(select(Order).options(joinedload(Order.customer)))
 return [order.note + order.terms + str(order.document) for order in orders]
 => no_unused_loads: Order.customer was loaded eagerly by an option (3 Customer) -> Leave joinedload(Order.customer) out
+
+[eager_subquery_unread]
+orders = session.scalars(select(Order).options(subqueryload(Order.items)))
+return [order.note + order.terms + str(order.document) for order in orders]
+=> no_unused_loads: Order.items was loaded eagerly by an option (12 Item) and never read -> Leave subqueryload(Order.items) out
+
+[eager_contained_unread]
+orders = session.scalars(select(Order).join(Order.customer).options(contains_eager(Order.customer)))
+return [order.note + order.terms + str(order.document) for order in orders]
+=> no_unused_loads: Order.customer was loaded eagerly by an option (3 Customer) -> Leave contains_eager(Order.customer) out
+
+[eager_of_an_alias_unread]
+other = aliased(Order)
+orders = session.scalars(select(other).options(selectinload(other.items)))
+return [order.note + order.terms + str(order.document) for order in orders]
+=> no_unused_loads: Order.items was loaded eagerly by an option (12 Item) -> Leave selectinload(alias_of_Order.items) out
+
+[eager_of_one_unread]
+order = session.get(Order, 1, options=[selectinload(Order.items)])
+return order.note + order.terms + str(order.document)
+=> no_unused_loads: Order.items was loaded eagerly by an option (2 Item) -> Leave selectinload(Order.items) out
+
+[eager_of_one_in_part]
+order = session.get(Order, 1, options=[load_only(Order.number), selectinload(Order.items)])
+return [item.text for item in order.items]
+=> no_unused_columns: Item.picture (BLOB) was loaded -> Pass options=[defaultload(Order.items).defer(Item.picture)] to session.get() at
 
 [eager_nested_unread]
 customers = session.scalars(select(Customer).options(selectinload(Customer.orders).selectinload(Order.items)))
