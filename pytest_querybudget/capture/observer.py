@@ -193,7 +193,7 @@ class Observer:
 
     def _is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
         code = frame.f_code
-        return id(code) in journal.own or self.reader.files.is_arrangement(code.co_filename, frame.f_globals)
+        return id(code) in journal.own or self.reader.files.is_arrangement(code, frame.f_globals)
 
     def _mark(self, reading: Reading, entry: Statement) -> int:
         """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""
@@ -218,6 +218,8 @@ class Observer:
         if description or entry.streams:
             # A server-side cursor describes its rows only when the first one has been fetched.
             entry.strategy = LinkingFetch(entry) if shape.linked else CountingFetch(entry)
+        if shape.by_identity:
+            entry.by_query = orm.is_query_get(sys._getframe(1))  # noqa: SLF001
         if shape.orm:
             load = orm.load_of(context)
             if load is not None:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, NamedTuple
 
 from pytest_querybudget.recording.model import Hop, Meaning
 
 # What the ORM sets for each SELECT that it makes objects of.
 OF_SESSION = "_result_disable_adapt_to_context"
+
+# How many frames lie at most between a statement and the `Query.get()` that sends it.
+_DEEPEST_GET = 24
 
 
 class Load(NamedTuple):
@@ -195,6 +199,20 @@ def is_by_identity(compiled: Any) -> bool:
         clause = getattr(getattr(entity, "mapper", None), "_get_clause", None)
         return clause is not None and {each.key for each in clause[1].values()} == set(compiled.binds)
     return False
+
+
+def is_query_get(frame: FrameType | None) -> bool:
+    """Return whether `Query.get()` sends what is sent from a frame, and not `session.get()`."""
+    from sqlalchemy.orm import Query
+
+    wanted = getattr(getattr(Query, "_get_impl", None), "__code__", None)
+    for _ in range(_DEEPEST_GET):
+        if frame is None or frame.f_code is wanted:
+            break
+        frame = frame.f_back
+    else:
+        return False
+    return frame is not None
 
 
 def is_given(compiled: Any) -> bool:

@@ -203,6 +203,8 @@ class Statement:
     strategy: Any = None
     # What it loaded into mapped objects and what was read of that, where the audit runs; see `recording.reads`.
     loaded: Any = None
+    # Whether `Query.get()` sent it, which takes loader options that stand before it.
+    by_query: bool = False
     # Whether its rows are fetched piece by piece.
     streams: bool = False
     window: Any = None

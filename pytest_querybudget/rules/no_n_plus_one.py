@@ -290,6 +290,7 @@ def _finding(
             deep=deep,
             given=origin.statement.shape.given,
             by_identity=origin.statement.shape.by_identity,
+            by_query=origin.statement.by_query,
             committed=any(each.commits > 1 for each in statements),
         ),
     )
