@@ -43,6 +43,7 @@ from pytest_querybudget.recording.model import (
     Sample,
     Statement,
 )
+from pytest_querybudget.recording.patterns import leading_wildcard
 from pytest_querybudget.recording.plans import worse
 
 # What stands in an UPDATE or DELETE that is meant for many rows.
@@ -458,4 +459,6 @@ def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any
 def _sample(named: Mapping[str, Any], shape: ShapeEntry, statement: str, before: int, database: int) -> Sample:
     """Note digests of the parameters by name, to see which of them vary."""
     together = grouped(named, shape.expanding) if shape.expanding else named
-    return Sample(digests(together), list_length(together), before, statement if shape.literal else None, database)
+    text = statement if shape.literal else None
+    wild = {key: sign for key, each in named.items() if type(each) is str and (sign := leading_wildcard(each))}
+    return Sample(digests(together), list_length(together), before, text, database, wild=wild)

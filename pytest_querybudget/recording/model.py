@@ -128,6 +128,7 @@ class Sample:
     """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
 
     `rows` is what the execution before it fetched, and `follows` tells whether it asks for what that has brought;
+    `wild` tells the patterns among the parameters that begin with a wildcard, and with which;
     `text` is the statement where it has literals instead of parameters; `database` tells engines apart.
     """
 
@@ -137,6 +138,7 @@ class Sample:
     text: str | None = None
     database: int = 0
     follows: bool = False
+    wild: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True, eq=False, repr=False)
