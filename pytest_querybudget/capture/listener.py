@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from threading import get_ident
 from time import perf_counter
 from types import CodeType
@@ -83,19 +82,23 @@ class Capture:
             if self.lock is None:
                 observe = self.observer.observe
                 for journal in journals:
-                    observe(journal, cursor, statement, parameters, context, start, finished, failed=False)
+                    observe(journal, cursor, statement, parameters, context, start, finished, False)
             else:
-                self._observe_locked(journals, cursor, statement, parameters, context, start, finished)
+                self._observe(journals, cursor, statement, parameters, context, start, finished, False)
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must not notice
             self._fault(journals, error)
         return True
 
-    def _observe_locked(self, journals: tuple[Journal, ...], *facts: Any, failed: bool = False) -> None:
+    def _observe(self, journals: tuple[Journal, ...], *facts: Any) -> None:
         if self.strays and self._is_stray():
             return
-        with self.lock or nullcontext():
+        if self.lock is None:
             for journal in journals:
-                self.observer.observe(journal, *facts, failed=failed)
+                self.observer.observe(journal, *facts)
+            return
+        with self.lock:
+            for journal in journals:
+                self.observer.observe(journal, *facts)
 
     def on_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
         """Run one `executemany` in the dialect's place and record it (`DialectEvents.do_executemany`)."""
@@ -164,7 +167,7 @@ class Capture:
     ) -> None:
         """Record a statement that was sent at `start` and has just ended."""
         try:
-            self._observe_locked(journals, cursor, statement, parameters, context, start, perf_counter(), failed=failed)
+            self._observe(journals, cursor, statement, parameters, context, start, perf_counter(), failed)
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must not notice
             self._fault(journals, error)
 

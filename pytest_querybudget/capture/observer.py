@@ -78,7 +78,6 @@ class Observer:
         context: Any,
         start: float,
         finished: float,
-        *,
         failed: bool,
     ) -> None:
         """Add one execution to the recording."""
