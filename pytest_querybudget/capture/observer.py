@@ -49,6 +49,9 @@ from pytest_querybudget.recording.plans import worse
 # What stands in an UPDATE or DELETE that is meant for many rows.
 _MANY = re.compile(r"[<>]|\b(?:SELECT|IN|BETWEEN|LIKE)\b", re.IGNORECASE).search
 
+# How many executions are looked at to tell one call of a function from the next.
+MOST_CALLS = 64
+
 
 class Observer:
     """Writes down one execution after the other.
@@ -162,6 +165,7 @@ class Observer:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
         stack: Any = entry.stack
         index = self._mark(reading, entry)
+        entry.calls += 1
         if index < 0:
             waiting = self._waiting(journal)
             if any(self.reader.loops.anywhere(each) for each in waiting):
@@ -185,6 +189,7 @@ class Observer:
             entry.repeater = Repeater.TEST
         else:
             entry.repeater = Repeater.APPLICATION
+            entry.calls -= 1
             entry.loop = _step_of(stack, frame) if looping else -1
             entry.parts = self.reader.loops.parts(frame.f_code)
             # A function that calls itself stands in the stack once.
@@ -274,7 +279,7 @@ class Observer:
         if shape.literal:
             values = hash((statement, values))
         if entry.count <= MOST_SAMPLES:
-            self._take_sample(entry, context, parameters, statement)
+            self._take_sample(journal, entry, context, parameters, statement)
         if values != UNKNOWN:
             # One session may ask several databases, and only the text that is sent names a translated schema.
             key = hash((statement, scope.serial, id(context.dialect), values))
@@ -293,6 +298,12 @@ class Observer:
     def _note_repeat(self, journal: Journal, entry: Statement, first: Statement, then: int) -> None:
         """Count a repeat of what was sent `then`; two requests that ask for the same are none."""
         stack: Any = entry.stack
+        if first is entry and entry.loop >= 0:
+            if entry.count <= MOST_CALLS:
+                self._note_call(journal, entry)
+            if entry.calling not in (None, Repeater.APPLICATION) and (then <= entry.called or entry.count > MOST_CALLS):
+                # Whoever calls the function anew asks anew.
+                return
         request = None
         if (stack.entered >= 0 or stack.tested < 0) and not (first is entry and entry.repeater is Repeater.APPLICATION):
             reading = self.reader.read(sys._getframe(2), journal.own, journal.position)  # noqa: SLF001
@@ -321,11 +332,28 @@ class Observer:
                     return each
         return None
 
-    def _take_sample(self, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
+    def _note_call(self, journal: Journal, entry: Statement) -> None:
+        """Find out whether the function in whose loop a statement runs was called anew since it was sent last."""
+        reading = self.reader.read(sys._getframe(4), journal.own, journal.position)  # noqa: SLF001
+        index = mark(reading.frames, id(entry))
+        frame = reading.frames[index]
+        if index >= 0 and any(frame.f_code is code for _, code, _ in entry.stack.steps[: entry.loop + 1]):
+            return
+        entry.calls += 1
+        entry.called = journal.sequence
+        entry.calling = Repeater.APPLICATION
+        if index < 0 or 0 <= reading.entered <= index:
+            entry.calling = Repeater.REQUEST
+        elif self._is_arrangement(journal, frame):
+            entry.calling = Repeater.TEST
+
+    def _take_sample(self, journal: Journal, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
         """Remember what this execution asked for.
 
         Most statements are sent once, so the first is only put aside; plain values alone may be kept for that.
         """
+        if entry.loop >= 0 and entry.shape.expanding:
+            self._note_call(journal, entry)
         named = _named(context, parameters, entry.shape)
         if entry.count == 1 and are_plain(named.values()):
             entry.aside = named, statement, id(context.dialect)
@@ -335,6 +363,7 @@ class Observer:
             entry.aside = None
             entry.samples.append(_sample(first, entry.shape, text, 0, database))
         sample = _sample(named, entry.shape, statement, entry.last_rows, id(context.dialect))
+        sample.call = entry.calls
         sample.follows = bool(entry.last_values) and _follows(entry, parameters, statement)
         entry.samples.append(sample)
 
@@ -358,7 +387,7 @@ class Observer:
             state = options._lazy_loaded_from or options._refresh_state  # noqa: SLF001
             origin, path, level = journal.runs.find(None if state is None else state.runid)
             _note_caused(entry, origin, values, level)
-            if meaning.cause and scope.commits != entry.last_commit:
+            if (meaning.cause or meaning.load == "lazy") and scope.commits != entry.last_commit:
                 entry.commits += 1
                 entry.last_commit = scope.commits
             if meaning.load == "lazy":
@@ -392,7 +421,7 @@ class Observer:
         flush = self.sessions.flush(scope)
         entry.single += 1
         if kind != "insert" and entry.count <= MOST_SAMPLES:
-            self._take_sample(entry, context, parameters, statement)
+            self._take_sample(journal, entry, context, parameters, statement)
         if not flush or flush != entry.last_flush:
             # What was rolled back and is written again is a retry, not a loop.
             entry.units += 1 if journal.barrier < entry.written or not entry.units else 0

@@ -129,7 +129,8 @@ class Sample:
 
     `rows` is what the execution before it fetched, and `follows` tells whether it asks for what that has brought;
     `wild` tells the patterns among the parameters that begin with a wildcard, and with which;
-    `text` is the statement where it has literals instead of parameters; `database` tells engines apart.
+    `text` is the statement where it has literals instead of parameters; `database` tells engines apart, and `call` the
+    calls of the function in whose loop it was sent.
     """
 
     values: dict[str, int]
@@ -139,6 +140,7 @@ class Sample:
     database: int = 0
     follows: bool = False
     wild: Mapping[str, str] = field(default_factory=dict)
+    call: int = 0
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -182,7 +184,7 @@ class Statement:
     # The same inside of one web request.
     inside: dict[Statement, Inside] = field(default_factory=dict)
     origin: Origin | None = None
-    # For loads of what a commit has expired: after how many different commits, and the number of the latest.
+    # For loads of what a commit may have expired: after how many different commits, and the number of the latest.
     commits: int = 0
     last_commit: int = 0
     # Rows of the latest result, to tell a walk from level to level.
@@ -192,6 +194,11 @@ class Statement:
     # Who repeats it, and which step of the stack stands in the loop.
     repeater: Repeater | None = None
     loop: int = -1
+    # The calls of the function in whose loop it runs: how many there were before, when the latest was found to be a new
+    # one, and who made it.
+    calls: int = 0
+    called: int = 0
+    calling: Repeater | None = None
     # Whether the function in whose loop it runs cuts a list into parts.
     parts: bool = False
     # Addresses of the coroutine frames it was sent from, where a tracer runs.

@@ -21,6 +21,8 @@ class Repeated(Finding):
     rule = "no_repeated_queries"
 
     meaning: Meaning | None = None
+    # Whether a commit came in between.
+    committed: bool = False
 
     @property
     def message(self) -> str:
@@ -34,7 +36,12 @@ class Repeated(Finding):
     def fix(self) -> str | None:
         """Keep the value."""
         meaning = self.meaning
-        if meaning is not None and meaning.cause == "commit":
+        if meaning is not None and meaning.load == "lazy" and self.committed:
+            return (
+                f"Keep the value: read {meaning.relationship} once, before the loop, "
+                "or create the session with expire_on_commit=False: each commit expires what is loaded."
+            )
+        if meaning is not None and meaning.load == "expired" and meaning.cause == "commit":
             return (
                 "Keep the value: read it before the commit that expires it, "
                 "or create the session with expire_on_commit=False."
@@ -124,6 +131,7 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
                     relationship=each.meaning.relationship if each.meaning else None,
                     declared_only=who is Repeater.TEST,
                     meaning=each.meaning,
+                    committed=each.commits > (1 if each.meaning and each.meaning.cause else 0),
                 )
                 break
 

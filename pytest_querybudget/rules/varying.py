@@ -41,7 +41,7 @@ def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
         # One statement for each level of a tree is no loop: each asks for what the one before it has brought.
         return Varying(keys, lists, clean=all(each.follows for each in samples[1:]))
     if lists:
-        return Varying(keys, lists, clean=_is_batch(samples) and not _is_for_each(statement, others))
+        return Varying(keys, lists, clean=_are_batches(samples) and not _is_for_each(statement, others))
     if "like" in roles:
         return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False, patterns=True)
     # What varies and is not understood is no reason to report anything.
@@ -124,6 +124,15 @@ def _is_for_each(statement: Statement, others: Iterable[Statement]) -> bool:
         return False
     parents = brought_in_by(statement, others)
     return parents is not None and parents.count == 1 and parents.rows == statement.count
+
+
+def _are_batches(samples: Sequence[Sample]) -> bool:
+    """Return whether the lists of each call, a request for instance, are batches: calls have nothing to do together."""
+    calls: dict[int, list[Sample]] = {}
+    for each in samples:
+        calls.setdefault(each.call, []).append(each)
+    several = [each for each in calls.values() if len(each) > 1]
+    return all(_is_batch(each) for each in several or [list(samples)])
 
 
 def _is_batch(samples: Sequence[Sample]) -> bool:
