@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -286,6 +287,12 @@ def test_a_page_is_folded_to_the_terminal_but_for_its_code() -> None:
         "- two\n\n```python\n"
     )
     assert made.endswith(f"{code}\n\n{table}")
+
+
+def test_the_version_is_said(run: Run) -> None:
+    """That of the package."""
+    status, out, _ = run("--version")
+    assert (status, out) == (0, f"querybudget {version('pytest-querybudget')}\n")
 
 
 def test_rules_are_listed_and_explained() -> None:
