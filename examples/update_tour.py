@@ -2,7 +2,8 @@
 
 `python examples/update_tour.py` writes `examples/journeys/README.md`; with `--check` it only tells whether it differs.
 A block follows a comment that says what it shows: `<!-- code: FILE::FUNCTION -->`, or `<!-- failure: TEST -->` where
-TEST is `FILE::NAME`, and may end with the options that the run needs (`<!-- failure: TEST --querybudget-audit -->`).
+TEST is `FILE::NAME`, and may end with the options that the run needs (`<!-- failure: TEST --querybudget-audit -->`);
+`<!-- findings: TEST -->` shows what the summary then says of it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from pathlib import Path
 
 EXAMPLE = Path(__file__).parent / "journeys"
 TOUR = EXAMPLE / "README.md"
-BLOCK = re.compile(r"(?P<comment><!-- (?P<kind>code|failure): (?P<what>.+?) -->)\n```\w*\n.*?\n```", re.DOTALL)
+BLOCK = re.compile(r"(?P<comment><!-- (?P<kind>code|failure|findings): (?P<what>.+?) -->)\n```\w*\n.*?\n```", re.DOTALL)
 REPORT = re.compile(
     r"^=+ (?:FAILURES|ERRORS) =+\n_+ .+ _+\n(?P<text>.*?)\n(?:-+ Captured|=+ )", re.DOTALL | re.MULTILINE
 )
+FINDINGS = re.compile(r"^\d+ findings?\b.*\n(?P<text>(?:[F-] .*\n(?: {4}.*\n)*)+)", re.MULTILINE)
 NOT_YET = "(the text that this budget prints)"
 
 
@@ -43,7 +45,8 @@ def _filled(block: re.Match[str], *, code_only: bool) -> str:
         return f"{block['comment']}\n```python\n{_source(block['what'])}\n```"
     if code_only:
         return block[0]
-    return f"{block['comment']}\n```text\n{_failure(block['what'])}\n```"
+    text = _failure(block["what"]) if block["kind"] == "failure" else _findings(block["what"])
+    return f"{block['comment']}\n```text\n{text}\n```"
 
 
 def _source(what: str) -> str:
@@ -63,15 +66,26 @@ def _source(what: str) -> str:
 
 
 def _failure(what: str) -> str:
-    """What pytest prints about a test of the wasteful version, in 80 columns and without colour."""
+    """What pytest prints about a test of the wasteful version."""
+    found = REPORT.search(_printed(what))
+    return _said(found["text"].strip("\n")) if found else NOT_YET
+
+
+def _findings(what: str) -> str:
+    """What the summary says of a test of the wasteful version."""
+    found = FINDINGS.search(_printed(what))
+    return found["text"].strip("\n") if found else NOT_YET
+
+
+def _printed(what: str) -> str:
+    """What pytest prints, in 80 columns and without colour."""
     test, *options = what.split(" ")
     command = [sys.executable, "-m", "pytest", "--show-wasteful", "--color=no", "-p", "no:cacheprovider"]
     environment = {**os.environ, "COLUMNS": "80"}
     run = subprocess.run(
         [*command, *options, test], cwd=EXAMPLE, env=environment, capture_output=True, text=True, check=False
     )
-    found = REPORT.search(run.stdout)
-    return _said(found["text"].strip("\n")) if found else NOT_YET
+    return run.stdout
 
 
 def _said(text: str) -> str:

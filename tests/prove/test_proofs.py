@@ -316,6 +316,18 @@ def test_the_summary_says_it(suite: Suite) -> None:
     assert "Add .options" not in text
 
 
+def test_what_fails_has_its_proof_in_the_summary_and_the_reports(suite: Suite) -> None:
+    """The text of a failure is printed before anything can be tried: the cure stands there, and the proof below."""
+    body = "def test_work(session):\n    [each.items for each in session.scalars(select(Order))]\n"
+    outcome = suite.run(body, "--querybudget-prove", "--querybudget=strict", "-vv", head=MODELS)
+    failure, _, summary = outcome.text.rpartition(" query budget ")
+    assert outcome.counts == {"failed": 1}
+    assert "Add .options(selectinload(Order.items)) to the query at" in failure
+    assert re.search(r"\nF no_n_plus_one Order.items x5 at test_it.py:\d+ in 1 test\n    6 queries -> 2 with", summary)
+    (finding,) = outcome.tests["test_work"]["findings"]
+    assert finding["failed"] and finding["proof"]["verdict"] == "proven"
+
+
 def test_a_cure_that_breaks_the_test_is_refuted(suite: Suite) -> None:
     body = """
         from sqlalchemy import event
