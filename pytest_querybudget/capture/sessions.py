@@ -77,7 +77,8 @@ class Sessions:
 
     def on_commit(self, session: Any) -> None:
         """Note that what the session holds has been expired by a commit (`SessionEvents.after_commit`)."""
-        if session.expire_on_commit:
+        # The end of a savepoint is told as a commit, too, and expires nothing.
+        if session.expire_on_commit and not session.in_nested_transaction():
             self._of(session).commits += 1
 
     def on_rollback(self, session: Any, _previous: Any) -> None:
