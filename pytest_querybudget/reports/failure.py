@@ -37,11 +37,13 @@ class Page:
 
     def wrapped(self, label: str, text: str, indent: str = "") -> Iterator[str]:
         """Yield a text behind a label, over as many lines as it takes."""
+        own = len(text) - len(text.lstrip(" "))
         yield from textwrap.wrap(
             printable(text),
             self.width,
             initial_indent=indent + label,
-            subsequent_indent=indent + " " * (len(label) if len(label) < 10 else 4),
+            # What is indented by itself goes on further in, or it would look like the end of the line above it.
+            subsequent_indent=indent + " " * ((len(label) if len(label) < 10 else 4) + (own and own + 2)),
             break_long_words=False,
             break_on_hyphens=False,
         )
