@@ -8,7 +8,7 @@ from dataclasses import replace
 from pytest_querybudget.budgets import Budget
 from pytest_querybudget.recording.model import Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
-from pytest_querybudget.recording.plans import Planned
+from pytest_querybudget.recording.plans import NotPlanned, Planned
 from pytest_querybudget.reports.document import (
     FOLDED_KINDS,
     Allowance,
@@ -17,7 +17,6 @@ from pytest_querybudget.reports.document import (
     Location,
     PhaseEntry,
     ProofEntry,
-    RequestsEntry,
     StatementEntry,
     TransactionsEntry,
 )
@@ -59,7 +58,13 @@ def statement_entry(statement: Statement, window: Window, started: float) -> Sta
         load=meaning.load if meaning else None,
         window=window.label,
         plan=statement.plan.plan.text if isinstance(statement.plan, Planned) else None,
+        not_planned=_why_not(statement.plan),
     )
+
+
+def _why_not(plan: object) -> str | None:
+    """Why a statement that reads rows has no plan."""
+    return plan.reason if isinstance(plan, NotPlanned) and plan.slug != "kind" else None
 
 
 def _seconds(time: float) -> float:
@@ -205,13 +210,10 @@ def _all(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({name for each in names for name in each}))
 
 
-def request_entries(recording: Recording) -> dict[str, RequestsEntry]:
-    """Return what the requests of the call sent, by method and route."""
-    sent: dict[str, list[int]] = {}
+def route_entries(recording: Recording) -> dict[str, int]:
+    """Return how many queries the requests of the call sent, by method and route."""
+    routes: dict[str, int] = {}
     for each in recording.select("call"):
         if each.outer is not None and each.label is not None:
-            sent.setdefault(each.label, []).append(each.queries)
-    return {
-        label: RequestsEntry(count=len(queries), queries=sum(queries), most=max(queries))
-        for label, queries in sent.items()
-    }
+            routes[each.label] = routes.get(each.label, 0) + each.queries
+    return routes

@@ -31,6 +31,8 @@ _INTO = re.compile(
 #: What may change what an unqualified name means on this connection, and what changes the schema without DDL.
 _MOVES = re.compile(r"\s*(?:SET|RESET|USE|SELECT\s+(?:pg_catalog\.)?set_config|DISCARD)\b", re.IGNORECASE)
 _ALTERS = re.compile(r"\s*(?:ATTACH|DETACH)\b", re.IGNORECASE)
+#: What changes the figures that plans are made from, while the schema stays.
+_COUNTS = re.compile(r"\s*(?:ANALY[SZ]E|VACUUM|OPTIMIZE)\b", re.IGNORECASE)
 #: How many sets of values of one shape are planned.
 _MOST_VARIANTS = 8
 #: How SQLAlchemy writes an IN list without values: nothing is searched then, whatever the shape does with values.
@@ -183,6 +185,10 @@ class Planner:
         """Notice what says of later statements that they plan otherwise, though their text is the same."""
         self.moved = self.moved or _MOVES.match(statement) is not None
         if _ALTERS.match(statement):
+            self.schema_changed()
+        elif _COUNTS.match(statement):
+            self.plans.clear()
+            self.valued.clear()
             self.schema_changed()
 
     def tables(self, connection: Connection, names: Sequence[str]) -> Sequence[TableInfo]:

@@ -95,7 +95,8 @@ class StatementEntry:
     `time`, `max_time`, `first` and `last` are seconds (`first` and `last` since the start of the test),
     `rows` is the sum over executions and `max_rows` the most that one of them fetched.
     `load` is what the ORM meant: `lazy`, `eager`, `deferred`, `expired`, `refresh`, or null.
-    `window` is the subtest, example or request it ran in; `plan` is the plan as an indented text.
+    `window` is the subtest, example or request it ran in; `plan` is the plan as an indented text,
+    `not_planned` why there is none though one was asked for.
     """
 
     sql: str
@@ -118,6 +119,7 @@ class StatementEntry:
     load: str | None = None
     window: str | None = None
     plan: str | None = None
+    not_planned: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,19 +158,9 @@ class TransactionsEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequestsEntry:
-    """The requests of one method and route: how many, what they sent together, and the most that one of them sent."""
-
-    count: int = 0
-    queries: int = 0
-    most: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TestEntry:
     """One test: `outcome` is `passed`, `failed`, `skipped`, `xfailed`, `xpassed` or `error`.
 
-    `routes` holds the statements by method and route, `requests` more about the same.
     `connections` is the most pool connections that were out at one time in the call; `transactions` is null unless a
     rule of the run is about them.
     """
@@ -183,7 +175,6 @@ class TestEntry:
     findings: tuple[FindingEntry, ...] = ()
     duration: float = 0.0
     routes: dict[str, int] = field(default_factory=dict)
-    requests: dict[str, RequestsEntry] = field(default_factory=dict)
     connections: int = 0
     transactions: TransactionsEntry | None = None
 

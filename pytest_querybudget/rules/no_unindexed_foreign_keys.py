@@ -49,7 +49,17 @@ class NoUnindexedForeignKeys(PlanRule):
     ## What it does
 
     Looks up the foreign keys of the tables that a test reads or writes, and fails for one with no index that begins
-    with its columns (in any order).
+    with its columns (in any order). A partial index counts where it leaves out nothing but NULL. The plan in question
+    is the one that the database makes by itself when a parent is deleted, and that of each collection of children:
+
+    ```
+    DELETE FROM customers WHERE id = ?    and then, by the database, SELECT 1 FROM orders WHERE customer_id = ?
+
+                without an index      with it
+    SQLite      SCAN orders           SEARCH orders USING INDEX ix_orders_customer_id (customer_id=?)
+    PostgreSQL  Seq Scan on orders    Index Scan using ix_orders_customer_id on orders
+    MySQL and MariaDB make the index together with the key, so that a finding there is rare
+    ```
 
     ## Why is this bad
 
@@ -83,8 +93,8 @@ class NoUnindexedForeignKeys(PlanRule):
 
     ## What it cannot know
 
-    Whether parents are ever deleted. A table is touched when a statement of the test names it; what triggers and
-    cascades touch is not seen.
+    Whether parents are ever deleted, and how many children they have. A table is touched when a statement of the test
+    names it; what triggers and cascades touch is not seen.
     """
 
     name = "no_unindexed_foreign_keys"

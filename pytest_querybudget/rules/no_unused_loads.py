@@ -8,9 +8,10 @@ from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.reads import Loaded
 from pytest_querybudget.rules.base import Options, no_arguments
-from pytest_querybudget.rules.reads import Audited, Brought, Changed, brought_in, changed, is_unasked, path_names
+from pytest_querybudget.rules.reads import Audited, Brought, brought_in, change_at, is_unasked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,7 @@ class UnusedRelationship(Finding):
     option: str
     lazily: str
     mapped: bool
-    change: Changed | None = None
+    change: Place | None = None
 
     @property
     def message(self) -> str:
@@ -36,12 +37,10 @@ class UnusedRelationship(Finding):
     @property
     def fix(self) -> str | None:
         """Leave the option out, or load lazily what the mapping loads eagerly."""
-        place = self.change.place if self.change else None
+        where = f" at {self.change.path}:{self.change.line}" if self.change else ""
         if self.mapped:
-            otherwise = f'map {self.relationship} with lazy="select"'
-            asked = self.change.option(self.lazily).removesuffix(".") if self.change else None
-            return f"{asked}, or {otherwise}." if asked else f"{otherwise[0].upper()}{otherwise[1:]}."
-        return f"Leave {self.option} out of the query{f' at {place.path}:{place.line}' if place else ''}."
+            return f'Add .options({self.lazily}) to the query{where}, or map {self.relationship} with lazy="select".'
+        return f"Leave {self.option} out of the query{where}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,7 +148,7 @@ class NoUnusedLoads(Audited):
                     yield _objects(brought)
             elif brought.first.how in ("joined", "apart") and _is_unread(brought, everything, options):
                 if not any(each.parent in unread for each in brought.loads):
-                    yield _relationship(brought, changed(brought, everything))
+                    yield _relationship(brought, change_at(brought, everything))
                 unread += brought.loads
 
 
@@ -191,23 +190,24 @@ def _objects(brought: Brought) -> UnusedObjects:
     )
 
 
-def _relationship(brought: Brought, change: Changed | None) -> UnusedRelationship:
+def _relationship(brought: Brought, change: Place | None) -> UnusedRelationship:
     statement, first = brought.statement, brought.first
+    step = "joinedload" if first.how == "joined" else "selectinload"
     path = first.path
-    *before, last = path_names(path, change)
+    before = [f"defaultload({each})" for each in path[:-1]]
     return UnusedRelationship(
         sql=statement.shape.facts.sql,
         tables=statement.shape.tables,
         count=brought.count,
         location=statement.location,
-        origin=change.place if change is not None and change.place != statement.location else None,
+        origin=change if change != statement.location else None,
         chain=statement.stack.places,
         relationship=str(path[-1]),
         declared_only=brought.returned,
         objects=brought.fresh,
         entity=first.entity,
-        option=f"{first.option}({last})",
-        lazily=".".join([*(f"defaultload({each})" for each in before), f"lazyload({last})"]),
+        option=f"{step}({path[-1]})",
+        lazily=".".join([*before, f"lazyload({path[-1]})"]),
         mapped=first.mapped,
         change=change,
     )

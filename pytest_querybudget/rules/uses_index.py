@@ -49,6 +49,33 @@ class UsesIndex(PlanRule):
     planned statement must use some index.
 
     An index that is named in the plan but read from end to end to filter its rows does not serve, and does not count.
+    Walked for an order that is wanted of all rows, it does:
+
+    ```
+    SELECT * FROM users WHERE email = ?              counts for ix_users_email
+
+    SQLite      SEARCH on users using ix_users_email (email=?)
+    PostgreSQL  Index Scan on users using ix_users_email (users.email = ?)
+    MariaDB     ref on users using ix_users_email (email = ?)
+
+    SELECT * FROM users WHERE lower(email) = ?       does not
+
+    SQLite      SCAN on users filter (lower(email) = ?)
+    PostgreSQL  Seq Scan on users filter (lower(users.email) = ?)
+    MariaDB     ALL on users filter (lcase(users.email) = ?)
+
+    SELECT * FROM users ORDER BY email LIMIT 3       counts
+
+    SQLite      SCAN on users using ix_users_email
+    PostgreSQL  Index Scan on users using ix_users_email
+    MariaDB     index on users using ix_users_email
+
+    SELECT * FROM users WHERE name = ? ORDER BY email LIMIT 3    does not: it walks until enough names were right
+
+    SQLite      SCAN on users using ix_users_email filter (name = ?)
+    PostgreSQL  Index Scan on users using ix_users_email filter (users.name = ?)
+    MariaDB     index on users using ix_users_email filter (users.name = ?)
+    ```
 
     ## Why is this bad
 
@@ -81,7 +108,9 @@ class UsesIndex(PlanRule):
     ## What it cannot know
 
     Which of two indexes the planner takes on a large table when both serve: on a small one they cost the same, and on
-    PostgreSQL any index counts that one of the plans asked for uses.
+    PostgreSQL any index counts that one of the plans asked for uses. How many rows a condition leaves, and so whether
+    the planner of a large table would rather read all of it: the rule asks whether an index can serve, not whether
+    it pays. A statement that was not planned (the summary lists them with the reason) is not judged.
     """
 
     name = "uses_index"

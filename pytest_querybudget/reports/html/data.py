@@ -117,7 +117,7 @@ class _Packer:
             self._shape(entry), self._place(entry.location), self._chain(entry.chain),
             entry.count, entry.rows, entry.max_rows,
             *map(_microseconds, (entry.time, entry.max_time, entry.first, entry.last)),
-            self._text(entry.phase), self._text(entry.window), self._text(entry.load), self._text(entry.plan),
+            self._text(entry.phase), self._text(entry.window), self._text(entry.load), self._text(_plan(entry)),
         ]  # fmt: skip
 
     def _test(self, test: TestEntry, by_identity: dict[str, int]) -> dict[str, Any]:
@@ -136,7 +136,7 @@ class _Packer:
             "statements": [self._statement(each) for each in test.statements],
             "findings": list(dict.fromkeys(by_identity[each.identity] for each in test.findings)),
             "failing": sum(each.failed for each in test.findings),
-            "routes": [[visible(name), each.count, each.queries, each.most] for name, each in test.requests.items()],
+            "routes": [[visible(route), number] for route, number in test.routes.items()],
             "connections": test.connections,
             "transactions": _transactions(test.transactions),
         }
@@ -182,3 +182,7 @@ def _cut(text: str | None) -> str | None:
 def _plain(entry: Any) -> Any:
     plain = to_plain(entry)
     return {name: _cut(text) for name, text in plain.items()} if plain else None
+
+
+def _plan(entry: StatementEntry) -> str | None:
+    return f"not planned: {entry.not_planned}" if entry.not_planned else entry.plan
