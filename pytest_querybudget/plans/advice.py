@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from pytest_querybudget.plans.joins import is_filtered, is_looked_up, label
 from pytest_querybudget.plans.names import index_name, qualified, quoted
 from pytest_querybudget.plans.reader import Traits
 from pytest_querybudget.recording.plans import (
@@ -27,7 +28,7 @@ from pytest_querybudget.recording.plans import (
 #: Indexes that only help together (one for each side of an OR).
 Group = tuple[Advice, ...]
 
-_NO_INDEX = {
+NO_INDEX = {
     "suffix": "no B-tree serves a pattern that begins with a wildcard: search by prefix, or use a full-text index",
     "unequal": "no B-tree serves an inequality: ask for the wanted values instead (IN), "
     "or give the wanted rows a partial index",
@@ -75,7 +76,7 @@ def problems_of(plan: Plan, traits: Traits) -> tuple[Problem, ...]:
         table = tables.get(node.table or "")
         if node.reads_everything_in_vain and table is not None:
             order = next((sort for sort in plan.sorts if (sort.table, sort.alias) == (node.table, node.alias)), None)
-            groups = list(_for_scan(node, order, table, traits))
+            groups = list(_for_scan(node, order, table, traits, _from_few(node, plan)))
             if node.purpose == "joined":
                 groups = _turned_around(groups, list(_companions(node, plan, tables, traits)))
             problem = Problem(node.table or "", node.alias, "scan", tuple(groups), node)
@@ -86,6 +87,19 @@ def problems_of(plan: Plan, traits: Traits) -> tuple[Problem, ...]:
             problem = Problem(sort.table, sort.alias, "sort", tuple(_for_sort(sort, table, traits)))
             found.setdefault((sort.table, sort.alias, sort.keys, "sort"), problem)
     return tuple(found.values())
+
+
+def _from_few(node: Node, plan: Plan) -> tuple[Predicate, ...]:
+    """The conditions that join it to an outer query, or to a table that an index finds by a filter of its own."""
+    others = [each for each in plan.root.walk() if each.table and each is not node]
+    tables = {_name(each): each for each in plan.tables}
+    begun = [each for each in others if each.seeks and is_filtered(each.predicates) and not is_looked_up(each, tables)]
+    given = {label(each) for each in others if each in begun or node in each.walk()}
+    return tuple(
+        each
+        for each in node.predicates
+        if each.joins is not None and (each.joins in given or each.joins == "outer" or each.joins.startswith("^"))
+    )
 
 
 def in_order(problem: Problem, plan: Plan, traits: Traits) -> Group | None:
@@ -109,21 +123,27 @@ def _name(table: TableInfo) -> str:
 # -- bad reads
 
 
-def _for_scan(node: Node, sort: Sort | None, table: TableInfo, traits: Traits) -> Iterable[Group]:
-    """First by the conditions on this table alone, then with those that join it."""
+def _for_scan(
+    node: Node, sort: Sort | None, table: TableInfo, traits: Traits, few: tuple[Predicate, ...] = ()
+) -> Iterable[Group]:
+    """First by the conditions on this table alone, then with those that join it; the other way round for `few` rows."""
     own = tuple(each for each in node.predicates if each.joins is None)
     build = _Builder(table, traits, "scan", node.alias)
-    for predicates in dict.fromkeys(filter(None, (own, node.predicates))):
+    for predicates in dict.fromkeys(filter(None, ((*few, *own) if few else (), own, node.predicates))):
         yield from _by_conditions(build, predicates, sort)
     yield (build.none(_why_none(node.predicates, table, _equalities(node.predicates, table))),)
 
 
 def _by_conditions(build: _Builder, predicates: Sequence[Predicate], sort: Sort | None) -> Iterable[Group]:
+    if sort is not None and sort.limited and len(predicates) == 1 and _is_next_page(predicates[0], sort):
+        nulls = build.traits.nulls_ordered
+        yield from build.group([_sort_key(each, nulls_ordered=nulls) for each in sort.keys], ())
     leading = _equalities(predicates, build.table)
     lists = list(dict.fromkeys(_Key(each.subject, each.is_column) for each in _usable(predicates, "in")))
     ranges = _ranges(predicates, build.table, build.traits)
+    nulls = build.traits.nulls_ordered
     if sort is not None and (sort.limited or not ranges) and (leading or not lists):
-        keys = [_sort_key(each) for each in sort.keys if each.subject not in _subjects(leading)]
+        keys = [_sort_key(each, nulls_ordered=nulls) for each in sort.keys if each.subject not in _subjects(leading)]
         if leading or (keys and keys[0].subject in _first(ranges)):
             yield from build.group([*leading, *keys], predicates)
     for extra in ranges or [[]]:
@@ -131,6 +151,11 @@ def _by_conditions(build: _Builder, predicates: Sequence[Predicate], sort: Sort 
             yield from build.group([*leading, *lists, *extra], predicates)
     if not leading and not lists and not ranges:
         yield from _special(build, predicates)
+
+
+def _is_next_page(predicate: Predicate, sort: Sort) -> bool:
+    """`a > ? OR a = ? AND b > ?`, ordered by a, b: each side begins with the first key."""
+    return predicate.operator == "or" and all(part.subject == sort.keys[0].subject for part in predicate.parts)
 
 
 def _first(keys: Iterable[Sequence[_Key]]) -> set[str]:
@@ -206,6 +231,8 @@ def _pattern_suffix(predicate: Predicate, table: TableInfo, traits: Traits) -> s
         if column is not None and column.collation in ("C", "POSIX"):
             return ""
         return "varchar_pattern_ops" if column and column.type.startswith("character varying") else "text_pattern_ops"
+    if predicate.note == "GLOB":
+        return ""  # it tells upper from lower case, as an index does
     return "COLLATE NOCASE" if traits.pattern == "nocase" and (column is None or column.collation != "NOCASE") else ""
 
 
@@ -220,18 +247,18 @@ def _subjects(keys: Iterable[_Key]) -> set[str]:
 def _why_none(predicates: Sequence[Predicate], table: TableInfo, leading: Sequence[_Key]) -> str:
     for each in predicates:
         if each.note in ("cast:date", "cast:timestamp"):
-            return _NO_INDEX["moment"].format(columns=", ".join(each.columns))
+            return NO_INDEX["moment"].format(columns=", ".join(each.columns))
         if each.note and each.note.startswith("cast:"):
-            return _NO_INDEX["cast"].format(columns=", ".join(each.columns), type=each.note[5:])
+            return NO_INDEX["cast"].format(columns=", ".join(each.columns), type=each.note[5:])
         if each.note in ("parameter", "rows"):
-            return _NO_INDEX[each.note]
+            return NO_INDEX[each.note]
     existing = next((each for each in table.indexes if leading and each.columns[:1] == (leading[0].subject,)), None)
     if existing is not None:
-        return _NO_INDEX["exists"].format(index=existing.name)
+        return NO_INDEX["exists"].format(index=existing.name)
     for kind in ("suffix", "unequal", "or", "prefix"):
         if any(each.operator == kind for each in predicates):
-            return _NO_INDEX[kind]
-    return _NO_INDEX["other"]
+            return NO_INDEX[kind]
+    return NO_INDEX["other"]
 
 
 # -- sorts
@@ -240,14 +267,15 @@ def _why_none(predicates: Sequence[Predicate], table: TableInfo, leading: Sequen
 def _for_sort(sort: Sort, table: TableInfo, traits: Traits) -> Iterable[Group]:
     build = _Builder(table, traits, "sort", sort.alias)
     leading = _equalities(sort.predicates, table)
-    keys = [_sort_key(each) for each in sort.keys if each.subject not in _subjects(leading)]
+    nulls = traits.nulls_ordered
+    keys = [_sort_key(each, nulls_ordered=nulls) for each in sort.keys if each.subject not in _subjects(leading)]
     if keys:
         yield from build.group(leading + keys, sort.predicates)
 
 
-def _sort_key(key: SortKey) -> _Key:
+def _sort_key(key: SortKey, *, nulls_ordered: bool) -> _Key:
     suffix = ""
-    if key.nulls_first is not None and key.nulls_first != key.descending:
+    if nulls_ordered and key.nulls_first is not None and key.nulls_first != key.descending:
         suffix = "NULLS FIRST" if key.nulls_first else "NULLS LAST"
     return _Key(key.subject, key.is_column, key.descending, suffix, ordering=True)
 

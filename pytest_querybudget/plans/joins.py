@@ -34,6 +34,11 @@ def is_filtered(predicates: Iterable[Predicate]) -> bool:
     return any(each.joins is None and each.operator in SERVABLE for each in predicates)
 
 
+def is_limited(predicates: Iterable[Predicate]) -> bool:
+    """Whether the table has a condition of its own, even one that no index serves."""
+    return any(each.joins is None and each.operator != "not_null" for each in predicates)
+
+
 def reached(nodes: Collection[Node], without: str = "") -> set[str]:
     """The tables that a join comes to from the filtered ones, if it does not go through `without`."""
     found = {label(node) for node in nodes if is_filtered(node.predicates)} - {without}
@@ -85,7 +90,43 @@ def redirected(root: Node, tables: Mapping[str, TableInfo]) -> Node:
         if any(_begins(each, tables) for each in nodes if label(each) in ways):
             led = replace(coming, access="index", index=index, detail=COULD_SERVE)
             return redirected(_mapped(root, {label(node): led}), tables)
+        begun = next((each for each in nodes if each is not node and label(each) in ways and _is_sought(each)), None)
+        if begun is not None:
+            led = replace(coming, access="index", index=index, detail=COULD_SERVE)
+            return redirected(_mapped(root, {label(node): led, label(begun): _read_whole(begun)}), tables)
     return root
+
+
+def is_looked_up(node: Node, tables: Mapping[str, TableInfo]) -> bool:
+    """Whether the index that finds the rows begins with what joins them to another table, and not with a filter."""
+    table = tables.get(node.table or "")
+    used = (node.index or "").split(", ")
+    firsts = {index.columns[0] for index in table.indexes if index.name in used} if table else set()
+    own = {each.subject for each in node.predicates if not _is_join(each)}
+    return bool(firsts) and firsts <= {each.subject for each in node.predicates if _is_join(each)} - own
+
+
+def _is_join(predicate: Predicate) -> bool:
+    """Whether another table of the same query gives the value: that of an outer query is known when this one runs."""
+    return predicate.joins is not None and not predicate.joins.startswith("^")
+
+
+def _is_sought(node: Node) -> bool:
+    """Whether rows that a filter of their own would drop are looked up for those of another table."""
+    return node.seeks and bool(partners(node)) and is_filtered(node.predicates)
+
+
+def _read_whole(node: Node) -> Node:
+    """A filtered table that a join of large tables begins with, though no index finds its rows."""
+    own = tuple(each for each in node.predicates if each.joins is None)
+    return replace(
+        node,
+        access="full",
+        purpose="filtered",
+        predicates=own,
+        columns=tuple(dict.fromkeys(name for each in own for name in each.columns)),
+        detail="a join of large tables would begin here, where no index finds the rows",
+    )
 
 
 def _begins(node: Node, tables: Mapping[str, TableInfo]) -> bool:

@@ -11,6 +11,7 @@ a column that is asked for, it is asked again with FORCE INDEX, under which a sc
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -30,6 +31,9 @@ from pytest_querybudget.plans.mysql_session import Session
 from pytest_querybudget.plans.mysql_statements import quote, read_text, refuse_acting, takes_locks
 from pytest_querybudget.plans.reader import CannotPlan, Link, Question, Traits
 from pytest_querybudget.recording.plans import Advice, Plan, TableInfo
+
+#: What the planner has looked up instead of planning it.
+_AT_ONCE = re.compile(r"const table|No matching min/max row|Select tables optimized away")
 
 
 class MySQLReader:
@@ -150,4 +154,4 @@ def _aside(link: Link, why: str) -> Iterator[Link]:
 
 
 def _stops_early(plan: Plan) -> bool:
-    return any("const table" in (node.detail or "") for node in plan.root.walk())
+    return any(_AT_ONCE.search(node.detail or "") for node in plan.root.walk())

@@ -12,6 +12,7 @@ from pytest_querybudget.plans.reader import Link
 from pytest_querybudget.recording.plans import ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
 
 _PLAIN = re.compile(r"[A-Za-z0-9_$ .-]*\Z")
+_QUOTED = re.compile(r"`([^`]+)`")
 _DESCENDING_MARIADB = (10, 8)
 _EXPRESSIONS_MYSQL = (8, 0, 13)
 
@@ -77,6 +78,16 @@ def read_catalog(link: Link, server: Server, keys: Iterable[Key]) -> Catalog:
         for key, found in columns.items()
     }
     return Catalog(tables, _views(link, wanted))
+
+
+def partition_keys(link: Link, keys: Iterable[Key]) -> dict[Key, frozenset[str]]:
+    """The columns, in lower case, by which tables are parted."""
+    wanted = list(keys)
+    rows = link.rows(
+        "SELECT DISTINCT TABLE_SCHEMA, TABLE_NAME, PARTITION_EXPRESSION FROM information_schema.PARTITIONS"
+        f" WHERE PARTITION_EXPRESSION IS NOT NULL AND ({_chosen(wanted)})"
+    )
+    return {_owner(row, wanted): frozenset(_QUOTED.findall(_text(row[2]).lower())) for row in rows}
 
 
 def stored_functions(link: Link, names: Sequence[str]) -> tuple[str, ...]:

@@ -45,7 +45,8 @@ class Step:
     `alias` is the name in the statement, `table` and `schema` the real ones where they are printed. `block` marks a
     query block: what it reads is joined with each other and with nothing outside. `parts` are the columns by which
     `index` is searched and `refs` what they are compared with. `served` are conditions that the index decides,
-    `conditions` those checked after reading; `sorted` says that rows are sorted here.
+    `conditions` those checked after reading; `sorted` says that rows are sorted here,
+    `parted` that the table has partitions.
     """
 
     operation: str
@@ -64,6 +65,7 @@ class Step:
     sort_keys: str | None = None
     message: str | None = None
     block: bool = False
+    parted: bool = False
     steps: tuple[Step, ...] = ()
 
     def walk(self) -> Iterator[Step]:
@@ -166,6 +168,7 @@ def _table(value: _Pairs) -> Step:
         conditions=_texts(value.get("attached_condition")),
         rows=_number(value.get("rows_examined_per_scan"), value.get("rows")),
         cost=_cost(value),
+        parted=value.get("partitions") is not None,
         steps=inner,
     )
 

@@ -35,7 +35,7 @@ class Asked:
     `table` finds the catalog entry behind an alias. `limited` is whether the outermost query has a LIMIT,
     `says_not_null` whether the statement itself says IS NOT NULL (else the optimizer added it), `order` and `group` the
     keys of the outermost query as text, for plans that do not print them, and `narrow(alias, columns)` whether the
-    statement reads nothing but these columns of the table.
+    statement reads nothing but these columns of the table; `parted(alias)` are the columns by which it is parted.
     """
 
     table: Callable[[str], TableInfo | None]
@@ -44,6 +44,7 @@ class Asked:
     order: str | None = None
     group: str | None = None
     descending: bool = True
+    parted: Callable[[str], frozenset[str]] = lambda _alias: frozenset()
     narrow: Callable[[str, frozenset[str]], bool] = lambda _alias, _columns: False
 
 
@@ -80,6 +81,12 @@ def _blocks(root: Step) -> Iterator[Step]:
             yield step
 
 
+def _only_unequal(step: Step, asked: Asked) -> bool:
+    """Whether the index serves nothing but inequalities: on a large table that is nearly all of it."""
+    served = facts(read_conditions(step.served), str(step.alias), asked.table)
+    return bool(served) and all(each.operator == "unequal" for each in served)
+
+
 def _tables(block: Step) -> Iterator[Step]:
     """The tables that a block reads itself, in the order of the join."""
     for step in block.steps:
@@ -109,7 +116,25 @@ def _judge_block(block: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Pred
         elif step.access in READS_EVERYTHING and all(each.joins for each in predicates):
             joins = _from_partners(step, steps, own, asked) or (() if predicates else _from_derived(step, block, asked))
             predicates = tuple(dict.fromkeys((*predicates, *joins)))
-        facts_of[id(step)] = (predicates, _purpose(predicates))
+        predicates = tuple(_of_outer(each, steps, block) for each in predicates)
+        chosen = step.parted and _chooses_partitions(predicates, asked.parted(alias))
+        facts_of[id(step)] = (predicates, "whole" if chosen else _purpose(predicates))
+
+
+def _of_outer(predicate: Predicate, steps: Sequence[Step], block: Step) -> Predicate:
+    """A condition marked as one that an outer query gives the value for, if it does."""
+    here = {str(step.alias) for step in [*steps, *_inner_and_kept(block)]}
+    if predicate.joins is None or predicate.joins in here or predicate.joins in ("subquery", "outer"):
+        return predicate
+    return replace(predicate, joins=f"^{predicate.joins}")
+
+
+def _chooses_partitions(predicates: Sequence[Predicate], columns: frozenset[str]) -> bool:
+    """Whether nothing is asked but a range of what chooses the partitions; of one value an index finds less."""
+    return bool(predicates) and all(
+        each.joins is None and each.operator == "range" and {name.lower() for name in each.columns} <= columns
+        for each in predicates
+    )
 
 
 def _is_of_server(table: TableInfo | None) -> bool:
@@ -174,6 +199,9 @@ def _from_partners(
             for alias, conditions in free.items()
             for each in conditions
             if any(_mentions(each.expression, other) for other in begun)
+        }
+        begun |= {
+            other for alias in begun for each in free[alias] for other in free if _mentions(each.expression, other)
         }
     joins = [each for alias in begun for each in free[alias] if _mentions(each.expression, step.alias)]
     return tuple(each for each in facts(joins, str(step.alias), asked.table) if each.joins)
@@ -251,8 +279,12 @@ def _sorts(
         predicates = facts_of.get(id(first), ((), "whole"))[0]
         limited = asked.limited and outermost
         ready = _ready(table, keys, predicates)
-        if ready and limited and first.access == "full" and not predicates:
-            wanted[alias] = ready
+        fixed = _fixed(predicates)
+        begun = tuple(each for each in ready if each.columns[0].lower() in fixed)
+        if limited and first.access == "full" and not predicates:
+            wanted.update({alias: ready} if ready else {})
+        elif limited and begun and first.access not in READS_EVERYTHING:
+            wanted[alias] = begun  # of two indexes that find the rows, a small table is not the one to choose
         if _could_spare(table, keys, predicates, asked, limited=limited, alias=alias):
             yield Sort(
                 table=_label(table),
@@ -313,9 +345,11 @@ def _could_spare(
         return False
     if any(not key.is_column for key in wanted):
         return False
-    others = [each for each in predicates if each.subject.lower() not in fixed]
+    others = [each for each in predicates if each.subject.lower() not in fixed and not each.joins]
     ranged = [each for each in others if each.operator == "range" and each.subject.lower() == wanted[0].subject.lower()]
     ready = (index.columns[0].lower() in fixed or not fixed for index in _ready(table, keys, predicates))
+    if limited and fixed:
+        others = [each for each in others if each.operator != "in"]  # a list is no range that narrows the walk
     if len(ranged) < len(others) or any(ready):
         return False
     if fixed or limited or ranged:
@@ -365,11 +399,12 @@ def _node(step: Step, asked: Asked, facts_of: dict[int, tuple[tuple[Predicate, .
     table = asked.table(step.alias)
     predicates, purpose = facts_of.get(id(step), ((), "whole"))
     label = _label(table) if table else step.alias
+    access: Access = "full_index" if step.access == "index" and _only_unequal(step, asked) else step.access
     return Node(
         operation=step.operation,
         table=label,
         alias=step.alias if table is None or step.alias != table.name else None,
-        access=step.access,
+        access=access,
         purpose=purpose,
         index=step.index,
         condition=_served(step),

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.joins import qualified, redirected
-from pytest_querybudget.plans.mysql_catalog import Catalog, Key, Server, read_catalog, stored_functions
+from pytest_querybudget.plans.mysql_catalog import Catalog, Key, Server, partition_keys, read_catalog, stored_functions
 from pytest_querybudget.plans.mysql_documents import Step, read_document
 from pytest_querybudget.plans.mysql_judgement import Asked, Judged, blame_partners, judge, served_by
 from pytest_querybudget.plans.mysql_rewriting import is_limited, with_hints
@@ -40,6 +40,15 @@ class Names:
         keys = self.references.get(alias.lower(), ((self.schema, alias),))
         return next((self.catalog.tables[key] for key in keys if key in self.catalog.tables), None)
 
+    def parted(self, columns: Mapping[Key, frozenset[str]]) -> Callable[[str], frozenset[str]]:
+        """The columns by which the table behind an alias is parted."""
+
+        def of(alias: str) -> frozenset[str]:
+            keys = self.references.get(alias.lower(), ((self.schema, alias),))
+            return next((columns[key] for key in keys if key in columns), frozenset())
+
+        return of
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
@@ -52,8 +61,10 @@ class Session:
         """Look at the statement as it is, then again where a small table or a constant hides what an index could do."""
         names = self.names_of(text)
         self._refuse_functions(text, names)
-        asked = _asked(text, names, self.server)
         first = self._explain(text.sql, parameters)
+        asked = _asked(text, names, self.server)
+        if any(step.parted for step in first.walk()):
+            asked = replace(asked, parted=names.parted(partition_keys(self.link, names.catalog.tables)))
         cost = first.cost if first.cost is not None else self._last_cost()
         judged = judge(first, asked)
         used = {*_used(judged)}

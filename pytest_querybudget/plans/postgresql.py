@@ -24,7 +24,9 @@ _NO_PRIVILEGE = "42501"
 _KEPT = 2000
 _HYPOPG = """
 SELECT quote_ident(n.nspname) FROM pg_catalog.pg_extension e
-JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'hypopg'
+JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace
+JOIN pg_catalog.pg_proc p ON p.pronamespace = n.oid AND p.proname = 'hypopg_create_index'
+WHERE e.extname = 'hypopg' AND has_schema_privilege(n.oid, 'USAGE') AND has_function_privilege(p.oid, 'EXECUTE')
 """
 _TABLE_NAMES = """
 SELECT CASE WHEN pg_catalog.pg_table_is_visible(c.oid) THEN c.relname ELSE n.nspname || '.' || c.relname END
@@ -36,7 +38,9 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT IN ('pg_catalog',
 Found = dict[tuple[str, str], tuple[TableInfo, dict[str, Any]]]
 
 
-_TRAITS = Traits(dialect="postgresql", partial=True, expressions=True, gin=True, trigram=True, pattern="opclass")
+_TRAITS = Traits(
+    dialect="postgresql", partial=True, expressions=True, gin=True, trigram=True, pattern="opclass", nulls_ordered=True
+)
 
 
 @dataclass(slots=True)

@@ -9,7 +9,19 @@ from typing import Any
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.advice import index_of
-from pytest_querybudget.plans.joins import SERVABLE, is_filtered, label, led_by, qualified, reached, redirected, vain
+from pytest_querybudget.plans.joins import (
+    COULD_SERVE,
+    SERVABLE,
+    is_filtered,
+    is_limited,
+    is_looked_up,
+    label,
+    led_by,
+    qualified,
+    reached,
+    redirected,
+    vain,
+)
 from pytest_querybudget.plans.parser import NotUnderstood, parse_expression, parse_order
 from pytest_querybudget.plans.predicates import Subject, predicates_of, sort_key
 from pytest_querybudget.plans.tokens import mask
@@ -388,12 +400,30 @@ def _excused(node: Node, plan: Plan, others: Sequence[Plan]) -> Node:
     same = [
         each for other in others for each in other.root.walk() if (each.table, each.alias) == (node.table, node.alias)
     ]
-    seeking = next((each for each in same if each.seeks), None)
+    tables = {qualified(each): each for each in plan.tables}
+    seeking = next(
+        (
+            each
+            for other in others
+            for each in other.root.walk()
+            if each in same and each.seeks and _is_excuse(each, other, tables)
+        ),
+        None,
+    )
     if seeking is not None:
         return replace(seeking, children=node.children)
     if any(each.operation == "Bitmap Heap Scan" for each in same):
         return _by_catalog(node, plan)
     return node
+
+
+def _is_excuse(node: Node, other: Plan, tables: Mapping[str, TableInfo]) -> bool:
+    """Whether an index finds the rows by the filter of the table, or of another one that the join begins with."""
+    if not (vain(other.root) and is_limited(node.predicates) and is_looked_up(node, tables)):
+        return True
+    return any(
+        each.seeks and is_filtered(each.predicates) and not is_looked_up(each, tables) for each in other.root.walk()
+    )
 
 
 def _by_catalog(node: Node, plan: Plan) -> Node:
@@ -415,7 +445,7 @@ def _by_catalog(node: Node, plan: Plan) -> Node:
     ]
     table = next((each for each in plan.tables if qualified(each) == node.table), None)
     index = led_by(table, wanted)
-    return replace(node, access="index", index=index) if index else node
+    return replace(node, access="index", index=index, detail=COULD_SERVE) if index else node
 
 
 def _avoids(other: Plan, sort: Sort, plan: Plan) -> bool:

@@ -211,7 +211,8 @@ def _of_comparison(
     if operator in _MIRRORED:
         return _of_range(left, subject, joins)
     if operator in _LIKE:
-        return _simple(_pattern(right, subject, operator), left, subject, joins=joins)
+        note = operator if operator == "GLOB" else None
+        return _simple(_pattern(right, subject, operator), left, subject, joins=joins, note=note)
     if operator in _OTHER_MATCH:
         return _simple("suffix", left, subject, joins=joins, note=operator)
     if operator == "@@":
@@ -233,9 +234,12 @@ def _of_equality(
 
 
 def _of_range(left: syntax.Expression, subject: Subject, joins: str | None) -> Predicate | None:
-    if isinstance(left, syntax.Operation) and left.operator == "ROW":
-        names = tuple(each.name for each in map(subject.column, left.operands) if each is not None)
-        if len(names) == len(left.operands):
+    row = left.operands if isinstance(left, syntax.Operation) and left.operator == "ROW" else ()
+    if isinstance(left, syntax.Call) and left.name == "row":
+        row = left.arguments  # as PostgreSQL writes it
+    if row:
+        names = tuple(each.name for each in map(subject.column, row) if each is not None)
+        if len(names) == len(row):
             return Predicate(operator="range", subject=names[0], columns=names, joins=joins)
     return _simple("range", left, subject, joins=joins)
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from pytest_querybudget.findings.model import Proof
-from pytest_querybudget.plans.advice import Group, Problem, in_order, problems_of
+from pytest_querybudget.plans.advice import NO_INDEX, Group, Problem, in_order, problems_of
 from pytest_querybudget.plans.joins import COULD_SERVE
 from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Traits
 from pytest_querybudget.recording.plans import Advice, Plan
@@ -41,9 +41,10 @@ def prove(plan: Plan, traits: Traits, replan: Replan) -> tuple[Advice, ...]:
 def _solve(
     problem: Problem, plan: Plan, current: Plan, chosen: Sequence[Advice], traits: Traits, replan: Replan
 ) -> tuple[list[Advice], Plan]:
+    refused: list[str] = []
     for group in _candidates(problem):
         if not group[0].ddl:
-            return list(group), current
+            return [_said(each, refused) for each in group], current
         try:
             tried, after = _with_followers(problem, group, chosen, traits, replan)
         except CannotIndex:
@@ -54,7 +55,15 @@ def _solve(
         if after is not None:
             tried, after = _with_order(problem, tried, after, chosen, traits, replan)
             return [_proven(plan, after, each) for each in tried], after
+        refused.append(", ".join(group[0].columns))
     return [], current
+
+
+def _said(note: Advice, refused: Sequence[str]) -> Advice:
+    """A note that gives a better reason where indexes were tried and the planner had a use for none."""
+    if not refused or note.note != NO_INDEX["other"]:
+        return note
+    return replace(note, note=f"an index on {refused[0]} was tried, and the planner of this database does not use it")
 
 
 def _candidates(problem: Problem) -> Iterator[Group]:
@@ -115,14 +124,12 @@ def _is_mended(problem: Problem, plan: Plan) -> bool:
 def _proven(before: Plan, after: Plan, advice: Advice) -> Advice:
     what = "finds the rows" if advice.purpose == "scan" else "delivers the order"
     used = [node for node in after.root.walk() if advice.name in (node.index or "").split(", ")]
-    text = f"tried: the planner uses {advice.name}, which {what}"
+    verdict, text = "proven", f"tried: the planner uses {advice.name}, which {what}"
     if used and all(node.detail == COULD_SERVE for node in used):
-        text = f"tried: {advice.name} begins with what the join searches by; on these few rows it is not needed"
-    proof = Proof(
-        verdict="proven",
-        text=text,
-        before=before.text,
-        after=after.text,
-        index=advice.name,
-    )
+        verdict = "untried"
+        text = (
+            f"not proven: {advice.name} begins with what is searched by, "
+            "but on these few rows the planner has no need of it"
+        )
+    proof = Proof(verdict=verdict, text=text, before=before.text, after=after.text, index=advice.name)
     return replace(advice, proof=proof)

@@ -56,7 +56,8 @@ class Traits:
 
     `dialect` prefixes the options of SQLAlchemy's `Index` (`postgresql_where`). `pattern` is what a key needs to serve
     LIKE 'x%': nothing (`plain`), an operator class, or `COLLATE NOCASE`. `index_schema` when the schema is written
-    before the index's name and not before the table's (SQLite).
+    before the index's name and not before the table's (SQLite). `nulls_ordered` when a key says where its NULLs go,
+    and an order that wants them elsewhere is not served.
     """
 
     dialect: str
@@ -67,6 +68,7 @@ class Traits:
     trigram: bool = False
     pattern: Literal["plain", "opclass", "nocase"] = "plain"
     index_schema: bool = False
+    nulls_ordered: bool = False
 
 
 class PlanReader(Protocol):

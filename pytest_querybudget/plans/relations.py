@@ -27,6 +27,7 @@ _AGGREGATES = {
     "json_group_array",
 }
 _MAX_DEPTH = 30
+_NO_ORDER = syntax.Query(())
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,8 @@ class _Walker:
         for relation in known:
             others = (each for each in known if each is not relation)
             yield replace(relation, restricted=any(_restricts(each) for each in others))
-        yield from self.inner(select, block, conditions, ctes, depth)
+        through = replace(_NO_ORDER, order_by=order, limited=limited) if _passes(select) else _NO_ORDER
+        yield from self.inner(select, block, conditions, ctes, depth, through)
 
     def columns(self, source: syntax.Source, ctes: Mapping[str, syntax.Query]) -> frozenset[str]:
         table = self.catalog.table(source)
@@ -209,6 +211,7 @@ class _Walker:
         conditions: list[tuple[syntax.Expression, syntax.Source | None]],
         ctes: Mapping[str, syntax.Query],
         depth: int,
+        through: syntax.Query,
     ) -> Iterator[Relation]:
         for source in select.sources:
             if self.catalog.table(source) is not None and source.query is None and _key(source) not in ctes:
@@ -216,7 +219,7 @@ class _Walker:
             query = self.derived(source, ctes)
             if query is not None:
                 inner = {name: each for name, each in ctes.items() if name != _key(source)}
-                yield from self.pushed_down(query, source, block, conditions, inner, depth)
+                yield from self.pushed_down(query, source, block, conditions, inner, depth, through)
         expressions = [each for each, _ in conditions] + [each for each, _ in select.outputs]
         expressions += [each for each in (select.having,) if each is not None]
         for expression in expressions:
@@ -232,6 +235,7 @@ class _Walker:
         conditions: list[tuple[syntax.Expression, syntax.Source | None]],
         ctes: Mapping[str, syntax.Query],
         depth: int,
+        through: syntax.Query,
     ) -> Iterator[Relation]:
         if query.limited or query.recursive or query.set_operator not in (None, "UNION ALL", "UNION"):
             yield from self.query(query, (), ctes, depth + 1)
@@ -239,7 +243,32 @@ class _Walker:
         known = {**ctes, **{name.lower(): each for name, each in query.ctes}}
         for select in query.selects:
             pushed = [] if _folds(select) else list(self.rewritten(select, source, block, conditions, known))
-            yield from self.query(replace(query, selects=(select,)), tuple(pushed), ctes, depth + 1)
+            inner = replace(query, selects=(select,))
+            if through.order_by and not query.order_by and len(query.selects) == 1:
+                order = self.reordered(select, source, block, through.order_by, known)
+                inner = replace(inner, order_by=order, limited=through.limited)
+            yield from self.query(inner, tuple(pushed), ctes, depth + 1)
+
+    def reordered(
+        self,
+        select: syntax.Select,
+        source: syntax.Source,
+        block: _Block,
+        order: tuple[syntax.Order, ...],
+        ctes: Mapping[str, syntax.Query],
+    ) -> tuple[syntax.Order, ...]:
+        """The order that is wanted of a view or subquery in terms of what is inside it, as far as that is known."""
+        outputs = self.outputs(select, ctes)
+        found = [_substituted(each.expression, source.label, block, outputs) for each in order]
+        return (
+            tuple(
+                replace(each, expression=inside)
+                for each, inside in zip(order, found, strict=True)
+                if inside is not None
+            )
+            if None not in found
+            else ()
+        )
 
     def rewritten(
         self,
@@ -315,6 +344,11 @@ def _folds(select: syntax.Select) -> bool:
         part for expression, _ in select.outputs for part in syntax.walk(expression) if isinstance(part, syntax.Call)
     ]
     return bool(select.group_by) or any(each.windowed or each.name in _AGGREGATES for each in calls)
+
+
+def _passes(select: syntax.Select) -> bool:
+    """Whether an order that is wanted of it is wanted of its one source."""
+    return len(select.sources) == 1 and not select.distinct and not _folds(select)
 
 
 def _references(query: syntax.Query) -> dict[str, int]:

@@ -151,9 +151,16 @@ class _Reading:
             return True
         if node.access != "full_index" or node.purpose != "whole":
             return False
-        sorted_here = any(_SORT.match(row.detail) for row in self.rows)
+        sorted_here = any(_SORT.match(row.detail) for row in self.beside(node))
         ordered = any(each.order for each in self.relations if self.names(each, node))
         return ordered and not sorted_here
+
+    def beside(self, node: Node) -> list[_Row]:
+        """The lines of the same query."""
+        label = (node.alias or (node.table or "").rpartition(".")[2]).lower()
+        read = [(row, _READ.match(row.detail)) for row in self.rows]
+        parents = {row.parent for row, match in read if match and (match["alias"] or match["label"]).lower() == label}
+        return [row for row in self.rows if row.parent in parents] if parents else self.rows
 
     def names(self, relation: Relation, node: Node) -> bool:
         return relation.label.lower() in ((node.alias or "").lower(), (node.table or "").lower())

@@ -78,8 +78,7 @@ class Operand:
 
     `text` shows it without literals. `columns` are all columns in it; `column` is the one it consists of, or the one
     that `function` is applied to. `query` is the number of the query it consists of, `listed` says that it is a list
-    of values, `wildcard` is the one that a pattern begins with, see `recording.patterns`. A column that is calculated
-    with has the sign as its `function`.
+    of values, `wildcard` that it is a pattern which begins with `%`.
     """
 
     text: str = ""
@@ -90,7 +89,7 @@ class Operand:
     query: int | None = None
     listed: bool = False
     is_row: bool = False
-    wildcard: str = ""
+    wildcard: bool = False
     is_value: bool = False
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +17,7 @@ from pytest_querybudget.plans.planner import Planner
 from pytest_querybudget.plans.postgresql import PostgresqlReader
 from pytest_querybudget.plans.sqlite import SqliteReader
 from pytest_querybudget.recording.plans import NotPlanned, Plan, Planned
+from tests.plans.postgresql_servers import scratch
 
 BAD = "SELECT * FROM things WHERE weight = %s ORDER BY name LIMIT 3"
 
@@ -219,6 +221,79 @@ def test_hypopg_is_used_and_left_as_it_was(engine: Engine) -> None:
         assert connection.execute(text("SELECT count(*) FROM hypopg_list_indexes")).scalar() == 1
         connection.execute(text("SELECT hypopg_reset()"))
         connection.rollback()
+
+
+@pytest.fixture
+def hypopg(postgresql: URL) -> Iterator[URL]:
+    """A database of its own with the extension, a table of an owner, and an account that may only read it."""
+    with scratch(postgresql, f"querybudget_hypopg_{os.getpid()}") as url:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            found = connection.execute(text("SELECT 1 FROM pg_available_extensions WHERE name = 'hypopg'")).scalar()
+        if not found:
+            engine.dispose()
+            pytest.skip("hypopg is not available on this server")
+        with engine.begin() as connection:
+            for role in ("querybudget_owner", "querybudget_reader"):
+                connection.execute(text(f"DROP ROLE IF EXISTS {role}"))
+                connection.execute(text(f"CREATE ROLE {role}"))
+            connection.execute(text("CREATE SCHEMA aside"))
+            connection.execute(text("CREATE EXTENSION hypopg SCHEMA aside"))
+            connection.execute(text("CREATE TABLE things (id serial PRIMARY KEY, name text, weight integer)"))
+            connection.execute(text("ALTER TABLE things OWNER TO querybudget_owner"))
+            connection.execute(text("GRANT SELECT ON things TO querybudget_reader"))
+            connection.execute(text("GRANT CREATE ON SCHEMA public TO querybudget_owner"))
+        yield url
+        with engine.begin() as connection:
+            for role in ("querybudget_owner", "querybudget_reader"):
+                connection.execute(text(f"DROP OWNED BY {role}"))
+                connection.execute(text(f"DROP ROLE {role}"))
+        engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("role", "usage", "verdict"),
+    [
+        ("querybudget_reader", True, "proven"),
+        ("querybudget_owner", False, "proven"),
+        ("querybudget_reader", False, "untried"),
+    ],
+)
+def test_rights_to_hypopg_and_to_the_table(hypopg: URL, role: str, usage: bool, verdict: str) -> None:
+    """Who may use the extension needs no right to the table, and who owns the table none to the extension."""
+    engine = create_engine(hypopg)
+    with engine.connect() as connection:
+        if usage:
+            connection.execute(text(f"GRANT USAGE ON SCHEMA aside TO {role}"))
+        connection.execute(text(f"SET LOCAL ROLE {role}"))
+        for sql in (BAD, "SELECT * FROM things WHERE lower(name) = %s", "SELECT * FROM things WHERE name LIKE %s"):
+            answer = new_planner().plan(connection, sql, ("7",))
+            assert isinstance(answer, Planned), answer
+            proofs = [each.proof for each in answer.plan.advice]
+            assert {each.verdict for each in proofs if each} == {verdict}, answer.plan.advice
+            assert all("not tried" in each.text for each in proofs if each and verdict == "untried")
+        assert connection.execute(text("SELECT current_user")).scalar() == role
+        connection.execute(text("RESET ROLE"))
+        assert connection.execute(text("SELECT count(*) FROM aside.hypopg_list_indexes")).scalar() == 0
+        connection.rollback()
+    engine.dispose()
+
+
+def test_hypothetical_indexes_need_no_write(hypopg: URL) -> None:
+    """In a read-only transaction, and with a partial, an expression and a descending index."""
+    engine = create_engine(hypopg)
+    with engine.connect() as connection:
+        connection.execute(text("SET TRANSACTION READ ONLY"))
+        for sql, ddl in (
+            ("SELECT * FROM things WHERE weight = 3 AND name IS NULL", "(weight) WHERE name IS NULL"),
+            ("SELECT * FROM things WHERE upper(name) = 'X'", "(upper(name))"),
+            ("SELECT * FROM things ORDER BY weight DESC, name LIMIT 3", "(weight DESC, name)"),
+        ):
+            plan = planned(connection, sql, ())
+            assert [str(each.ddl).partition("things ")[2] for each in plan.advice] == [ddl]
+        answer = new_planner().plan(connection, "SELECT * FROM things WHERE name ~ 'x'", ())
+        assert isinstance(answer, Planned), "what hypopg cannot make is only not tried"
+    engine.dispose()
 
 
 def test_a_shape_is_planned_once_until_the_schema_changes(engine: Engine) -> None:
@@ -440,6 +515,32 @@ def test_sqlite_tables_by_partition_of_statements(sqlite: Engine) -> None:
         assert [each.name for each in answer.tables] == ["things"]
         for sql in ("PRAGMA foreign_keys", "CREATE TABLE x (id)", "SAVEPOINT a", "BEGIN", ""):
             assert isinstance(planner.plan(connection, sql, ()), NotPlanned)
+
+
+def test_a_shape_is_planned_once_for_each_state_of_the_schema(sqlite: Engine) -> None:
+    """Neither other values nor another connection ask again; new figures and another schema do."""
+    asked: list[str] = []
+
+    class Counting(SqliteReader):
+        def explain(self, link: Any, question: Any) -> Plan:
+            asked.append(question.statement)
+            return SqliteReader.explain(self, link, question)
+
+    planner, counts = Planner.of([Counting()]), []
+    for before in ("", "ANALYZE", "ATTACH ':memory:' AS aside", "DETACH aside", "PRAGMA user_version"):
+        with sqlite.connect() as connection:
+            if before:
+                planner.plan(connection, before, ())
+                connection.exec_driver_sql(before)
+            if before.startswith("ATTACH"):
+                connection.exec_driver_sql("CREATE TABLE aside.more (id INTEGER)")
+                planner.schema_changed()
+            for weight in range(5):
+                planner.plan(connection, "SELECT name FROM things WHERE weight = ?", (weight,))
+            connection.commit()
+        counts.append(len(asked))
+        asked.clear()
+    assert counts == [1, 1, 1, 0, 0], "the schema without the attached one was known"
 
 
 def test_a_dialect_without_a_reader_is_named(sqlite: Engine) -> None:

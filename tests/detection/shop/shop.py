@@ -25,7 +25,6 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
-    literal_column,
     or_,
     select,
     text,
