@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import Connection, create_engine, make_url
 from sqlalchemy.engine import URL
 
+from pytest_querybudget.plans.joins import COULD_SERVE
 from pytest_querybudget.plans.planner import Planner
 from pytest_querybudget.plans.readers import default_readers
 from pytest_querybudget.recording.plans import Plan, Planned
@@ -232,3 +233,7 @@ def test_verdict_and_advice(connection: Connection, name: str) -> None:
     dialect = connection.dialect.name
     plan = plan_of(connection, sql)
     assert found_in(plan) == otherwise.get(dialect, wanted), plan.text
+    for each in plan.advice:
+        lines = [line for line in str(each.proof and each.proof.after).splitlines() if f"using {each.name}" in line]
+        used = any(COULD_SERVE not in line for line in lines)
+        assert each.proof is None or (each.proof.verdict == "proven") == used, each.proof
