@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_querybudget.lock.check import LockVerdict
-from pytest_querybudget.lock.keeper import Keeper
 from pytest_querybudget.reports.document import Problem, Report, TestEntry
 from pytest_querybudget.reports.text import plural
 from pytest_querybudget.settings import Settings
+
+if TYPE_CHECKING:
+    from pytest_querybudget.lock.check import LockVerdict
+    from pytest_querybudget.lock.keeper import Keeper
 
 
 @dataclass(slots=True)
@@ -73,6 +75,8 @@ class Adoption:
         self.keeper: Keeper | None = None
         self.lines: list[str] = []
         if settings.lock is not None:
+            from pytest_querybudget.lock.keeper import Keeper
+
             self.keeper = Keeper(settings.lock, today=today, update=settings.update, strict_stale=settings.lock_strict)
 
     def hold(self, entry: TestEntry) -> LockVerdict | None:

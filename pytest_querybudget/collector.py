@@ -37,6 +37,7 @@ class Collector:
         self.chances: list[Chance] = []
         self.report: Report | None = None
         self.wrote: list[str] = []
+        self.files: list[str] = []
         # Tests that differ from others only in a number of rows, and what came of comparing them.
         self.sized: dict[str, SizedTest] = {}
         self.growth_texts: list[str] = []
@@ -163,7 +164,7 @@ class Collector:
             target = parse_target(text, names(self.formats))
             try:
                 found = registry.find(target.format, rootdir=self.settings.rootdir, others=self.formats)
-                self.wrote.append(write(self.report, found, target.path))
+                self.files.append(write(self.report, found, target.path))
             except ReportError as error:
                 self.problems.append(Problem(slug="report", text=str(error)))
             except Exception as error:  # noqa: BLE001 - one format's fault must not cost the others
@@ -171,10 +172,11 @@ class Collector:
 
     def summary(self, width: int, verbosity: int) -> Iterator[tuple[str, dict[str, bool]]]:
         """Yield the lines of the summary; nothing when nothing touched a database."""
-        from pytest_querybudget.reports.terminal import summary
+        from pytest_querybudget.reports.terminal import SILENT, summary
 
         if self.report is not None:
-            yield from summary(self.report, width=width, top=self.settings.top, quiet=verbosity < 0, wrote=self.wrote)
+            wrote = [*self.wrote, *(self.files if verbosity > SILENT else ())]
+            yield from summary(self.report, width=width, top=self.settings.top, verbosity=verbosity, wrote=wrote)
 
 
 def _outcome(report: Any) -> str:

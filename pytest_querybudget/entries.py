@@ -17,6 +17,7 @@ from pytest_querybudget.reports.document import (
     Location,
     PhaseEntry,
     ProofEntry,
+    RequestsEntry,
     StatementEntry,
     TransactionsEntry,
 )
@@ -210,10 +211,13 @@ def _all(names: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
     return tuple(sorted({name for each in names for name in each}))
 
 
-def route_entries(recording: Recording) -> dict[str, int]:
-    """Return how many queries the requests of the call sent, by method and route."""
-    routes: dict[str, int] = {}
+def request_entries(recording: Recording) -> dict[str, RequestsEntry]:
+    """Return what the requests of the call sent, by method and route."""
+    sent: dict[str, list[int]] = {}
     for each in recording.select("call"):
         if each.outer is not None and each.label is not None:
-            routes[each.label] = routes.get(each.label, 0) + each.queries
-    return routes
+            sent.setdefault(each.label, []).append(each.queries)
+    return {
+        label: RequestsEntry(count=len(queries), queries=sum(queries), most=max(queries))
+        for label, queries in sent.items()
+    }

@@ -273,7 +273,7 @@ class Instruments:
         if not self.engine_seen and "sqlalchemy.engine.base" in sys.modules:
             from pytest_querybudget.capture.catalog import engine_exists
 
-            self.engine_seen = bool(self.capture and self.capture.shapes.by_text) or engine_exists()
+            self.engine_seen = bool(self.capture and self.capture.shapes.variants) or engine_exists()
         return self.engine_seen
 
     def problems(self) -> list[Problem]:

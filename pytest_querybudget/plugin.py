@@ -9,7 +9,7 @@ import pytest
 
 from pytest_querybudget import hookspecs
 from pytest_querybudget.rules.registry import NAMES
-from pytest_querybudget.settings import add_options
+from pytest_querybudget.settings import add_options, take_short_name
 from pytest_querybudget.start import budget_fixture, growth_fixture, start
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the options."""
     add_options(parser, NAMES)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(args: list[str], parser: pytest.Parser) -> Generator[None, Any, Any]:
+    """Read the short names of options, once all others are known."""
+    result = yield
+    take_short_name(args, parser)
+    return result
 
 
 def pytest_addhooks(pluginmanager: pytest.PytestPluginManager) -> None:

@@ -74,9 +74,13 @@ class Prover:
                 self.on_fault(error)
         return result
 
-    def expect(self, finished: Finished) -> None:
+    def expect(
+        self, item: Any, verdicts: Sequence[Verdict], recording: Recording, *, passed: bool, directory: Path | None
+    ) -> None:
         """Take over a test that has ended."""
-        self.finished.append(finished)
+        self.finished.append(
+            Finished(item=item, verdicts=verdicts, recording=recording, passed=passed, directory=directory)
+        )
 
     def around_fixture(self, scope: str) -> Generator[None, Any, Any]:
         """Tell what a fixture of wider scope commits from what the test does."""

@@ -16,6 +16,7 @@ from pytest_querybudget.capture.routing import CURRENT, Request
 
 Journals = Callable[[], Iterable[Journal]]
 _CONVERTER = re.compile(r"\{(\w+):\w+\}")
+_PARAMETER = re.compile(r"\{(\w+)\}")
 # What an ASGI application and a WSGI application are called with.
 _ASGI_ARGUMENTS, _WSGI_ARGUMENTS = 3, 2
 
@@ -106,34 +107,42 @@ def asgi_route(scope: Mapping[str, Any], path: str, root: str) -> str | None:
 
     `path` and `root` are what the scope had for them before.
     """
-    parameters = scope.get("path_params") or {}
+    path, parameters = path.removeprefix(root), scope.get("path_params") or {}
     template = getattr(scope.get("route"), "path", None)
     if isinstance(template, str):
-        mounted = str(scope.get("root_path", "")).removeprefix(root)
-        for each in (mounted + template, template):
-            candidate = _CONVERTER.sub(r"{\1}", each)
-            if _fits(candidate, path.removeprefix(root) if root else path, parameters):
-                return candidate
+        template = _CONVERTER.sub(r"{\1}", template)
+        end = _end(template, path, parameters)
+        if end is not None:
+            # The route may know nothing of the routers and mounts around it, whose parameters stand before its own.
+            named = set(_PARAMETER.findall(template))
+            outer = {name: value for name, value in parameters.items() if name not in named}
+            return _with_names(path[: len(path) - end], outer) + template
     return _with_names(path, parameters) if parameters else None
 
 
-def _fits(template: str, path: str, parameters: Mapping[str, Any]) -> bool:
-    """Return whether a template describes a path."""
-    parts = re.split(r"\{(\w+)\}", template)
-    pattern = "".join(
-        re.escape(part) if index % 2 == 0 else "(.+)" if part in parameters else "(?!)"
-        for index, part in enumerate(parts)
-    )
-    return re.fullmatch(pattern, path) is not None
+def _end(template: str, path: str, parameters: Mapping[str, Any]) -> int | None:
+    """Return how long the end of a path is that a template describes; none when it describes no end of it."""
+    if not set(_PARAMETER.findall(template)) <= set(parameters):
+        return None
+    filled = _PARAMETER.sub(lambda match: str(parameters[match[1]]), template)
+    if path.endswith(filled):
+        return len(filled)
+    # A converter may have made another text of it: "/007" is 7.
+    parts = _PARAMETER.split(template)
+    pattern = "".join("[^/]+" if index % 2 else re.escape(part) for index, part in enumerate(parts))
+    found = re.search(f"{pattern}$", path)
+    return len(found[0]) if found else None
 
 
 def _with_names(path: str, parameters: Mapping[str, Any]) -> str:
     """Return a path with the names of its parameters in place of their values."""
     steps = path.split("/")
-    for name, value in parameters.items():
-        for index in reversed(range(len(steps))):
+    end = len(steps)
+    for name, value in reversed(list(parameters.items())):
+        for index in reversed(range(end)):
             if steps[index] == str(value):
                 steps[index] = f"{{{name}}}"
+                end = index
                 break
     return _shown("/".join(steps))
 

@@ -16,7 +16,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -31,16 +31,14 @@ from pytest_querybudget.entries import (
     budget_entries,
     finding_entry,
     phase_entries,
-    route_entries,
+    request_entries,
     statement_entries,
     transactions_entry,
 )
 from pytest_querybudget.findings.allowances import Allowed, SourceComments
 from pytest_querybudget.fixture import BudgetFixture
 from pytest_querybudget.instruments import Instruments
-from pytest_querybudget.lock.check import LockVerdict
 from pytest_querybudget.outcomes import BudgetFailure, hide_own_frames, point_to_test
-from pytest_querybudget.prove import Finished, Prover
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports import failure
 from pytest_querybudget.reports.document import Allowance, Problem, Proven, TestEntry, from_plain, to_plain
@@ -50,6 +48,10 @@ from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
 from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 from pytest_querybudget.windows import divided, own_code
+
+if TYPE_CHECKING:
+    from pytest_querybudget.lock.check import LockVerdict
+    from pytest_querybudget.prove import Prover
 
 
 class Run:
@@ -78,9 +80,11 @@ class Run:
         self.problems: list[Problem] = []
         # What was tried, and came out only after its test had been handed over.
         self.proofs: list[Proven] = []
-        self.prover = (
-            Prover(self.instruments, self._again, self.proofs.append, self._note_no_proof) if settings.prove else None
-        )
+        self.prover: Prover | None = None
+        if settings.prove:
+            from pytest_querybudget.prove import Prover
+
+            self.prover = Prover(self.instruments, self._again, self.proofs.append, self._note_no_proof)
         full = config.getoption("verbose", 0) > 1
         self.text_of = partial(failure.explain, page=failure.Page(full=full))
         self.block_text_of = partial(
@@ -345,15 +349,7 @@ class Run:
         if self.prover is not None:
             directory = (getattr(item, "funcargs", None) or {}).get("tmp_path")
             passed = current.completed and report.passed
-            self.prover.expect(
-                Finished(
-                    item=item,
-                    verdicts=current.verdicts,
-                    recording=current.recording,
-                    passed=passed,
-                    directory=directory,
-                )
-            )
+            self.prover.expect(item, current.verdicts, current.recording, passed=passed, directory=directory)
         try:
             handed = self._entry(current)
         except Exception as error:  # noqa: BLE001 - the test's own report must arrive
@@ -401,6 +397,7 @@ class Run:
 
     def _test_entry(self, current: Current) -> TestEntry:
         recording = current.recording
+        requests = request_entries(recording)
         return TestEntry(
             nodeid=recording.nodeid,
             outcome="passed",
@@ -408,7 +405,8 @@ class Run:
             budget=budget_entries(recording, current.budget),
             statements=statement_entries(recording),
             findings=tuple(finding_entry(each) for each in current.verdicts),
-            routes=route_entries(recording),
+            routes={label: each.queries for label, each in requests.items()},
+            requests=requests,
             connections=recording.connections.peak,
             transactions=transactions_entry(recording),
         )

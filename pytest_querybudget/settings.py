@@ -81,7 +81,7 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     )
     add("--querybudget-top", type=int, metavar="N", help="how many tests the summary lists")
     add("--querybudget-explain", action="store_true", help="plan every statement, and judge the plans")
-    add("--querybudget-audit", action="store_true", help="watch what is read of the objects that are loaded")
+    add("--querybudget-audit", action="store_true", help="watch what is read of the objects and rows that are loaded")
     add(
         "--querybudget-prove",
         action="store_true",
@@ -102,15 +102,24 @@ def add_options(parser: pytest.Parser, rules: Iterable[str]) -> None:
     )
     add(
         "--querybudget-dry-run",
-        "--dry-run",
-        dest="querybudget_dry_run",
         action="store_true",
-        help="with --querybudget-write-markers: show the changes, write nothing",
+        help="with --querybudget-write-markers: show the changes, write nothing; --dry-run for short",
     )
     for name, kind, default, text in INI:
         parser.addini(name, text, type=kind, default=default)  # type: ignore[arg-type]
     for rule in rules:
         parser.addini(PREFIX + rule, f"default of every test, as the marker {rule} takes it", default="")
+
+
+def take_short_name(args: list[str], parser: pytest.Parser) -> None:
+    """Hear `--dry-run` beside `--querybudget-write-markers`.
+
+    It is no option of its own: a conftest or another plugin may have one of that name, and then hears it too.
+    """
+    if "--querybudget-write-markers" in args and "--dry-run" in args:
+        position = args.index("--dry-run")
+        unknown = parser.parse_known_and_unknown_args(args)[1]
+        args[position : position + ("--dry-run" in unknown)] = ["--querybudget-dry-run"]
 
 
 def read_settings(config: pytest.Config, rules: Iterable[str]) -> Settings:

@@ -20,6 +20,7 @@ from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.mapped import Mapped
 from pytest_querybudget.capture.reads import STATE, Reads
 from pytest_querybudget.capture.rows import CountingBufferedFetch, CountingFetch
+from pytest_querybudget.capture.selected import Selected
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.recording.reads import Loaded
 
@@ -65,6 +66,14 @@ class Sight:
     def take_whole(self) -> None:
         """Hear that all of an object may have been read."""
         self.facts.whole = True
+
+    def take(self, instance: Any) -> None:
+        """Count an object that the sight's statement has filled, and note when it is gone."""
+        if not self.over:
+            self.facts.fresh += 1
+            ghost = Ghost(instance, _gone)
+            ghost.sight = self
+            self.alive[id(ghost)] = ghost
 
     def release(self, ghost: Ghost) -> None:
         """Note that an object is gone: still inside of the test's call of the application, or after it."""
@@ -113,6 +122,9 @@ class Audit:
         self.loading = _Loading()
         self.reads = Reads(self.loading)
         self.sights: dict[tuple[int, tuple[Any, ...]], Sight] = {}
+        # All sights of the test, those of rows among them.
+        self.every: list[Sight] = []
+        self.selected = Selected(self)
         # The latest sight of each path in each session, to find the parents of what is loaded eagerly.
         self.current: WeakKeyDictionary[Any, dict[tuple[Any, ...], Sight]] = WeakKeyDictionary()
         self.previous: Any = None
@@ -128,6 +140,12 @@ class Audit:
         self.previous = previous
         self.active = True
         setattr(loading, _PROCESSOR, self._wrapped(previous))
+        if self.selected.unknown:
+            self.on_fault(
+                AuditError("SQLAlchemy makes rows in a way that the audit does not know: columns are not watched")
+            )
+        else:
+            self.selected.install()
 
     def remove(self) -> None:
         """Leave SQLAlchemy and the application's classes as they were."""
@@ -136,6 +154,7 @@ class Audit:
         self.active = False
         self.forget()
         self.reads.remove()
+        self.selected.remove()
         top = getattr(loading, _PROCESSOR, None)
         while (audit := getattr(top, "audit", None)) is not None and not audit.active:
             top = audit.previous
@@ -144,20 +163,22 @@ class Audit:
 
     def forget(self) -> None:
         """Let go of a finished test."""
-        for each in self.sights.values():
+        for each in self.every:
             each.over = True
             each.alive.clear()
+        self.every.clear()
         self.sights.clear()
+        self.selected.sights.clear()
         self.current.clear()
 
     def end_call(self) -> None:
         """Note which objects outlive the call: the test, or a fixture of it, may have got hold of them."""
-        for each in self.sights.values():
+        for each in self.every:
             each.facts.returned = each.facts.returned or bool(each.alive)
 
     def end_block(self, journal: Journal) -> None:
         """Note which objects outlive a block: they may still be read."""
-        for each in self.sights.values():
+        for each in self.every:
             if each.journal is journal:
                 each.facts.held = bool(each.alive)
 
@@ -177,20 +198,20 @@ class Audit:
             watched = self.active and refresh_state is None and only_load_props is None and self.journals()
             entity = _polymorphic_from or mapper
             # Joined eager loads are made in there, and look for the sight of their parent.
-            sights = self._safely(self._sights, query_entity, context, result, path, entity) if watched else None
+            sights = self.safely(self._sights, query_entity, context, result, path, entity) if watched else None
             made = previous(
                 *(query_entity, mapper, context, result, path, adapter),
                 *(only_load_props, refresh_state, polymorphic_discriminator, _polymorphic_from),
             )
             if sights:
-                made = self._safely(self._noting, made, sights, mapper, entity, context, path) or made
+                made = self.safely(self._noting, made, sights, mapper, entity, context, path) or made
             return made
 
         wrapped: Any = processor
         wrapped.audit = self
         return wrapped
 
-    def _safely(self, action: Callable[..., Any], *arguments: Any) -> Any:
+    def safely(self, action: Callable[..., Any], *arguments: Any) -> Any:
         """Do something of this plugin's own; when it fails, there is no audit from here on."""
         try:
             return action(*arguments)
@@ -240,10 +261,10 @@ class Audit:
         whole = (current + path if current.path else path).path
         return tuple(
             self._sight(statement, journal, query_entity, context, path.path, whole, entity)
-            for statement, journal in self._recorded(result)
+            for statement, journal in self.recorded(result)
         )
 
-    def _recorded(self, result: Any) -> Iterator[tuple[Statement, Journal]]:
+    def recorded(self, result: Any) -> Iterator[tuple[Statement, Journal]]:
         """Yield the statements of the recordings that count a result's rows."""
         strategy = getattr(result, "cursor_strategy", None)
         if isinstance(strategy, (CountingFetch, CountingBufferedFetch)):
@@ -276,15 +297,22 @@ class Audit:
                 path=orm.hops_of(whole),
                 how=how,
                 mapped=bool(hops) and hops[-1].lazy in _EAGER,
+                option=_option(context, path),
                 parent=None if parent is None else parent.facts,
             )
-            known = self.sights[(id(statement), whole)] = Sight(facts, journal, statement.stack.position)
-            if statement.loaded is None:
-                statement.loaded = []
-            statement.loaded.append(facts)
+            known = self.sights[(id(statement), whole)] = self.sight_of(statement, journal, facts)
         place = (journal, whole[0], *hops)
         family[place] = known
         return known
+
+    def sight_of(self, statement: Statement, journal: Journal, facts: Loaded) -> Sight:
+        """Return who hears of one place of a statement's result."""
+        if statement.loaded is None:
+            statement.loaded = []
+        statement.loaded.append(facts)
+        made = Sight(facts, journal, statement.stack.position)
+        self.every.append(made)
+        return made
 
     def _describe(self, facts: Loaded, mapper: Any, entity: Any, keys: set[str]) -> None:
         """Say which columns of a mapper were loaded, and which of them the entity that the query names has as well."""
@@ -306,12 +334,17 @@ def _how(context: Any, path: tuple[Any, ...]) -> str:
     return "apart" if context.compile_state.current_path.path else "query"
 
 
+def _option(context: Any, path: tuple[Any, ...]) -> str:
+    """Return the name of the option that loads eagerly as a place of a result is loaded."""
+    if len(path) > 1:
+        given = ("user_defined_eager_row_processor", path[:-1]) in context.compile_state.attributes
+        return "contains_eager" if given else "joinedload"
+    return "selectinload" if "sa_top_level_orm_context" in context.execution_options else "subqueryload"
+
+
 def _mark(state: Any, instance: Any, key: str, sight: Sight, run: int) -> None:
     """Let a sight hear of an object, and count it where the sight's statement is what filled it."""
     known = state.__dict__.get(key)
     state.__dict__[key] = (*(each for each in known if not each.over), sight) if known else sight.alone
-    if state.runid == run and not sight.over:
-        sight.facts.fresh += 1
-        ghost = Ghost(instance, _gone)
-        ghost.sight = sight
-        sight.alive[id(ghost)] = ghost
+    if state.runid == run:
+        sight.take(instance)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
+from collections.abc import Callable
 from inspect import CO_COROUTINE
 from time import perf_counter
 from types import CodeType, FrameType
@@ -30,13 +31,13 @@ class Runs:
         self.starts: list[int] = []
         self.origins: list[tuple[Origin | None, tuple[Hop, ...], int]] = []
 
-    def add(self, start: int, origin: Origin | None, path: tuple[Hop, ...], level: int = 0) -> None:
-        """Note that results after `start` belong to `origin`, reached along `path` by so many lazy loads."""
+    def add(self, run: Callable[[], int], origin: Origin | None, path: tuple[Hop, ...], level: int = 0) -> None:
+        """Note that results from the next `run` on belong to `origin`, reached along `path` by so many lazy loads."""
         if self.origins:
             last = self.origins[-1]
             if last[0] is origin and last[1] is path and last[2] == level:
                 return
-        self.starts.append(start)
+        self.starts.append(run())
         self.origins.append((origin, path, level))
         if len(self.starts) > MOST_RUNS:
             del self.starts[: MOST_RUNS // 2], self.origins[: MOST_RUNS // 2]

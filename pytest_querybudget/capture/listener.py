@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
 from threading import get_ident
 from time import perf_counter
 from types import CodeType
@@ -18,9 +17,9 @@ from weakref import ref
 
 from pytest_querybudget.capture.connections import Connections
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.observer import Observer, is_default
+from pytest_querybudget.capture.observer import Observer
 from pytest_querybudget.capture.sessions import Sessions
-from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
+from pytest_querybudget.capture.shapes import Shapes
 from pytest_querybudget.capture.source import APPLICATION
 from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.capture.transactions import Transactions
@@ -83,19 +82,23 @@ class Capture:
             if self.lock is None:
                 observe = self.observer.observe
                 for journal in journals:
-                    observe(journal, cursor, statement, parameters, context, start, finished, failed=False)
+                    observe(journal, cursor, statement, parameters, context, start, finished, False)
             else:
-                self._observe_locked(journals, cursor, statement, parameters, context, start, finished)
+                self._observe(journals, cursor, statement, parameters, context, start, finished, False)
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must not notice
             self._fault(journals, error)
         return True
 
-    def _observe_locked(self, journals: tuple[Journal, ...], *facts: Any, failed: bool = False) -> None:
+    def _observe(self, journals: tuple[Journal, ...], *facts: Any) -> None:
         if self.strays and self._is_stray():
             return
-        with self.lock or nullcontext():
+        if self.lock is None:
             for journal in journals:
-                self.observer.observe(journal, *facts, failed=failed)
+                self.observer.observe(journal, *facts)
+            return
+        with self.lock:
+            for journal in journals:
+                self.observer.observe(journal, *facts)
 
     def on_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
         """Run one `executemany` in the dialect's place and record it (`DialectEvents.do_executemany`)."""
@@ -164,7 +167,7 @@ class Capture:
     ) -> None:
         """Record a statement that was sent at `start` and has just ended."""
         try:
-            self._observe_locked(journals, cursor, statement, parameters, context, start, perf_counter(), failed=failed)
+            self._observe(journals, cursor, statement, parameters, context, start, perf_counter(), failed)
         except Exception as error:  # noqa: BLE001 - whatever it is, the application must not notice
             self._fault(journals, error)
 
@@ -180,7 +183,7 @@ class Capture:
     def _plan(self, statement: str, parameters: Any, context: Any, *, many: bool = False) -> None:
         """Plan a statement before it runs: afterwards the database might tell other things of it."""
         try:
-            shape = self._shape_of(statement, context)
+            shape = self.shapes.of(statement, context)
             connection = context.root_connection
             if self.changed_in is not None and self.changed_in() is not connection.get_transaction():
                 # The transaction that changed the schema is over, perhaps by a rollback.
@@ -190,16 +193,6 @@ class Capture:
             shape.planned = self.planner.plan(connection, statement, parameters, executemany=many, shape=shape.text)
         except Exception as error:  # noqa: BLE001 - the statement runs all the same
             self._fault(self.journals, error)
-
-    def _shape_of(self, statement: str, context: Any) -> ShapeEntry:
-        compiled = context.compiled
-        if compiled is not None and (context.isinsert or context.isupdate) and is_default(context, statement):
-            compiled = None
-        text = statement if compiled is None else compiled.string
-        shape = self.shapes.by_text.get(text)
-        if shape is None or shape.owner() is not compiled:
-            shape = self.shapes.find(text, compiled, context.dialect.name)
-        return shape
 
     def _note_schema_change(self, transaction: Any) -> None:
         if self.planner is not None:

@@ -7,6 +7,7 @@ without the source: an instruction is in a loop when control can come back to it
 from __future__ import annotations
 
 import dis
+from itertools import pairwise
 from types import CodeType
 
 # `await` and `yield from` poll their awaitable with a jump back; that is waiting, not looping.
@@ -76,28 +77,36 @@ def looping(code: CodeType) -> frozenset[int]:
 
     Control that comes back only through an exception does not count: that is a retry.
     """
-    follow: dict[int, list[int]] = {}
     instructions = list(dis.get_instructions(code))
-    backward = False
-    for index, each in enumerate(instructions):
-        after = follow[each.offset] = []
-        if each.opcode in _JUMPS and each.opname not in _WAITING:
-            after.append(each.argval)
-            backward = backward or each.argval <= each.offset
-        if (each.opname not in _NO_FALLTHROUGH and index + 1 < len(instructions)) or (
-            each.opname in _WAITING and index + 1 < len(instructions)
-        ):
-            after.append(instructions[index + 1].offset)
-    if not backward:
+    if not any(_jumps(each) and each.argval <= each.offset for each in instructions):
         return frozenset()
+    follow = _blocks(instructions)
     cycles = _in_cycles(follow)
-    ends = [each.offset for each in instructions[1:]] + [len(code.co_code)]
-    return frozenset(
-        offset
-        for each, end in zip(instructions, ends, strict=True)
-        if each.offset in cycles
-        for offset in range(each.offset, end, 2)
-    )
+    starts = [*follow, len(code.co_code)]
+    return frozenset(offset for start, end in pairwise(starts) if start in cycles for offset in range(start, end, 2))
+
+
+def _jumps(instruction: dis.Instruction) -> bool:
+    return instruction.opcode in _JUMPS and instruction.opname not in _WAITING
+
+
+def _blocks(instructions: list[dis.Instruction]) -> dict[int, list[int]]:
+    """Return the basic blocks in order, by the offsets of their first instructions, and which ones follow each."""
+    targets = {each.argval for each in instructions if _jumps(each)}
+    follow: dict[int, list[int]] = {}
+    after: list[int] = []
+    falls, begins = False, True
+    for each in instructions:
+        if begins or each.offset in targets:
+            if falls:
+                after.append(each.offset)
+            after = follow[each.offset] = []
+        jumps = _jumps(each)
+        falls = each.opname not in _NO_FALLTHROUGH or each.opname in _WAITING
+        begins = jumps or not falls
+        if jumps:
+            after.append(each.argval)
+    return follow
 
 
 def _in_cycles(follow: dict[int, list[int]]) -> frozenset[int]:

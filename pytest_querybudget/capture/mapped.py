@@ -61,6 +61,22 @@ def _column(prop: Any, *, vital: bool) -> Column:
     return Column(prop.key, f"{getattr(table, 'fullname', table.name)}.{column.name}", kind, weight, vital)
 
 
+def described(key: str, expression: Any) -> Column:
+    """Say what stands in a row under a key; only a column of a table has a name, nothing is known of a text's."""
+    if expression is None:
+        return Column(key, "", "")
+    while getattr(expression, "__visit_name__", "") == "label":
+        expression = expression.element
+    table: Any = getattr(expression, "table", None)
+    while hasattr(table, "element"):
+        table = table.element
+    if not hasattr(table, "fullname"):
+        return Column(key, "", "an expression")
+    kind, weight = _kind(expression.type)
+    vital = bool(expression.primary_key or expression.foreign_keys)
+    return Column(key, f"{table.fullname}.{expression.name}", kind, weight, vital)
+
+
 def _kind(given: Any) -> tuple[str, int]:
     """Return the name of a type, and how much it usually holds."""
     while hasattr(given, "impl_instance"):

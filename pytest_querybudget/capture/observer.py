@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Mapping
 from types import CodeType, FrameType
 from typing import Any
+from weakref import ref
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import MOST_SEEN, Journal
@@ -42,11 +43,14 @@ from pytest_querybudget.recording.model import (
     Sample,
     Statement,
 )
+from pytest_querybudget.recording.patterns import leading_wildcard
 from pytest_querybudget.recording.plans import worse
 
 # What stands in an UPDATE or DELETE that is meant for many rows.
 _MANY = re.compile(r"[<>]|\b(?:SELECT|IN|BETWEEN|LIKE)\b", re.IGNORECASE).search
-_SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
+
+# How many executions are looked at to tell one call of a function from the next.
+MOST_CALLS = 64
 
 
 class Observer:
@@ -62,6 +66,7 @@ class Observer:
         self.shapes = shapes
         self.sessions = sessions
         self.scope_key = sessions.key
+        self.shape_key = shapes.key
         self.on_schema_change = on_schema_change
         self.next_run: Callable[[], int] = orm.run_ids()
         # Adds statements up by transaction, where a rule asks for it.
@@ -76,7 +81,6 @@ class Observer:
         context: Any,
         start: float,
         finished: float,
-        *,
         failed: bool,
     ) -> None:
         """Add one execution to the recording."""
@@ -85,12 +89,10 @@ class Observer:
         if scope.internal:
             return
         compiled = context.compiled
-        if compiled is not None and (context.isinsert or context.isupdate) and is_default(context, statement):
-            compiled = None
-        text = statement if compiled is None else compiled.string
-        shape = self.shapes.by_text.get(text)
-        if shape is None or (shape.owner() is not compiled and shape.kind != "transaction"):
-            shape = self.shapes.find(text, compiled, context.dialect.name)
+        if compiled is None or context.isinsert or context.isupdate:
+            shape = self.shapes.of(statement, context)
+        else:
+            shape = compiled.__dict__.get(self.shape_key) or self.shapes.of(statement, context)
         entry = shape.latest if not journal.inner else journal.latest.get(shape)
         if entry is None or entry.window is not journal.window or not entry.compared:
             entry = self._find(journal, shape, context, cursor, start)
@@ -119,6 +121,9 @@ class Observer:
         elif shape.kind == "select":
             strategy = entry.strategy
             if strategy is not None:
+                if entry.count > MOST_SAMPLES and strategy.__class__ is LinkingFetch:
+                    # No more samples are taken, and what the rows hold is of no use any more.
+                    strategy = entry.strategy = CountingFetch(entry)
                 if context.cursor_fetch_strategy is DEFAULT_FETCH and not (
                     context._is_server_side or context.execution_options.get("stream_results")  # noqa: SLF001
                 ):
@@ -129,10 +134,10 @@ class Observer:
             values = entry.count
             if len(entry.digests) < MOST_DIGESTS:
                 values = self._observe_read(journal, entry, scope, connection, statement, parameters, context)
-            if shape.orm:
+            if shape.instances:
                 self._observe_load(journal, entry, scope, values, context)
         else:
-            self._observe_write(journal, entry, scope, statement, cursor, context)
+            self._observe_write(journal, entry, scope, statement, parameters, cursor, context)
 
     def _find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
         """Read the stack, and return the statement of the recording that this shape has there."""
@@ -160,6 +165,7 @@ class Observer:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
         stack: Any = entry.stack
         index = self._mark(reading, entry)
+        entry.calls += 1
         if index < 0:
             waiting = self._waiting(journal)
             if any(self.reader.loops.anywhere(each) for each in waiting):
@@ -183,6 +189,7 @@ class Observer:
             entry.repeater = Repeater.TEST
         else:
             entry.repeater = Repeater.APPLICATION
+            entry.calls -= 1
             entry.loop = _step_of(stack, frame) if looping else -1
             entry.parts = self.reader.loops.parts(frame.f_code)
             # A function that calls itself stands in the stack once.
@@ -191,7 +198,7 @@ class Observer:
 
     def _is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
         code = frame.f_code
-        return id(code) in journal.own or self.reader.files.is_arrangement(code.co_filename, frame.f_globals)
+        return id(code) in journal.own or self.reader.files.is_arrangement(code, frame.f_globals)
 
     def _mark(self, reading: Reading, entry: Statement) -> int:
         """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""
@@ -216,6 +223,8 @@ class Observer:
         if description or entry.streams:
             # A server-side cursor describes its rows only when the first one has been fetched.
             entry.strategy = LinkingFetch(entry) if shape.linked else CountingFetch(entry)
+        if shape.by_identity:
+            entry.by_query = orm.is_query_get(sys._getframe(1))  # noqa: SLF001
         if shape.orm:
             load = orm.load_of(context)
             if load is not None:
@@ -270,9 +279,10 @@ class Observer:
         if shape.literal:
             values = hash((statement, values))
         if entry.count <= MOST_SAMPLES:
-            self._take_sample(entry, context, parameters, statement)
+            self._take_sample(journal, entry, context, parameters, statement)
         if values != UNKNOWN:
-            key = hash((shape.masked, scope.serial, values))
+            # One session may ask several databases, and only the text that is sent names a translated schema.
+            key = hash((statement, scope.serial, id(context.dialect), values))
             seen = journal.seen
             before = seen.get(key)
             if before is None:
@@ -288,6 +298,12 @@ class Observer:
     def _note_repeat(self, journal: Journal, entry: Statement, first: Statement, then: int) -> None:
         """Count a repeat of what was sent `then`; two requests that ask for the same are none."""
         stack: Any = entry.stack
+        if first is entry and entry.loop >= 0:
+            if entry.count <= MOST_CALLS:
+                self._note_call(journal, entry)
+            if entry.calling not in (None, Repeater.APPLICATION) and (then <= entry.called or entry.count > MOST_CALLS):
+                # Whoever calls the function anew asks anew.
+                return
         request = None
         if (stack.entered >= 0 or stack.tested < 0) and not (first is entry and entry.repeater is Repeater.APPLICATION):
             reading = self.reader.read(sys._getframe(2), journal.own, journal.position)  # noqa: SLF001
@@ -316,11 +332,28 @@ class Observer:
                     return each
         return None
 
-    def _take_sample(self, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
+    def _note_call(self, journal: Journal, entry: Statement) -> None:
+        """Find out whether the function in whose loop a statement runs was called anew since it was sent last."""
+        reading = self.reader.read(sys._getframe(4), journal.own, journal.position)  # noqa: SLF001
+        index = mark(reading.frames, id(entry))
+        frame = reading.frames[index]
+        if index >= 0 and any(frame.f_code is code for _, code, _ in entry.stack.steps[: entry.loop + 1]):
+            return
+        entry.calls += 1
+        entry.called = journal.sequence
+        entry.calling = Repeater.APPLICATION
+        if index < 0 or 0 <= reading.entered <= index:
+            entry.calling = Repeater.REQUEST
+        elif self._is_arrangement(journal, frame):
+            entry.calling = Repeater.TEST
+
+    def _take_sample(self, journal: Journal, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
         """Remember what this execution asked for.
 
         Most statements are sent once, so the first is only put aside; plain values alone may be kept for that.
         """
+        if entry.loop >= 0 and entry.shape.expanding:
+            self._note_call(journal, entry)
         named = _named(context, parameters, entry.shape)
         if entry.count == 1 and are_plain(named.values()):
             entry.aside = named, statement, id(context.dialect)
@@ -330,6 +363,7 @@ class Observer:
             entry.aside = None
             entry.samples.append(_sample(first, entry.shape, text, 0, database))
         sample = _sample(named, entry.shape, statement, entry.last_rows, id(context.dialect))
+        sample.call = entry.calls
         sample.follows = bool(entry.last_values) and _follows(entry, parameters, statement)
         entry.samples.append(sample)
 
@@ -353,16 +387,23 @@ class Observer:
             state = options._lazy_loaded_from or options._refresh_state  # noqa: SLF001
             origin, path, level = journal.runs.find(None if state is None else state.runid)
             _note_caused(entry, origin, values, level)
-            if meaning.cause and scope.commits != entry.last_commit:
+            if (meaning.cause or meaning.load == "lazy") and scope.commits != entry.last_commit:
                 entry.commits += 1
                 entry.last_commit = scope.commits
             if meaning.load == "lazy":
                 path = meaning.path
                 level += 1
-        journal.runs.add(self.next_run(), origin, path, level)
+        journal.runs.add(self.next_run, origin, path, level)
 
     def _observe_write(
-        self, journal: Journal, entry: Statement, scope: Scope, statement: str, cursor: Any, context: Any
+        self,
+        journal: Journal,
+        entry: Statement,
+        scope: Scope,
+        statement: str,
+        parameters: Any,
+        cursor: Any,
+        context: Any,
     ) -> None:
         kind = entry.shape.kind
         if kind == "transaction":
@@ -374,21 +415,22 @@ class Observer:
             self.on_schema_change(context.root_connection.get_transaction())
         if entry.columns and orm.returns_entities(context.compiled):
             entry.origin = scope.origin = Origin(entry)
-            journal.runs.add(self.next_run(), entry.origin, ())
+            journal.runs.add(self.next_run, entry.origin, ())
         if kind in ("ddl", "other") or context.executemany or not _writes_one_row(entry, kind, cursor):
             return
         flush = self.sessions.flush(scope)
         entry.single += 1
+        if kind != "insert" and entry.count <= MOST_SAMPLES:
+            self._take_sample(journal, entry, context, parameters, statement)
         if not flush or flush != entry.last_flush:
             # What was rolled back and is written again is a retry, not a loop.
             entry.units += 1 if journal.barrier < entry.written or not entry.units else 0
             entry.last_flush = flush
+            transaction = context.root_connection.get_transaction()
+            if entry.transaction is None or entry.transaction() is not transaction:
+                entry.transactions += 1
+                entry.transaction = None if transaction is None else ref(transaction)
         entry.written = journal.sequence
-
-
-def is_default(context: Any, statement: str) -> bool:
-    """Return whether this is not the context's own statement but one that fetches a default for it."""
-    return statement is not getattr(context, "statement", None) and _SELECTS(statement) is not None
 
 
 def _step_of(stack: Stack, frame: FrameType) -> int:
@@ -434,8 +476,7 @@ def _follows(entry: Statement, parameters: Any, statement: str) -> bool:
 
 def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any]:
     """Return the parameters of one execution by name, or by position."""
-    compiled = None if shape.owner() is None else context.compiled
-    if compiled is not None and context.compiled_parameters and not context.executemany:
+    if shape.compiled and context.compiled_parameters and not context.executemany:
         named: Mapping[str, Any] = context.compiled_parameters[0]
         return named
     if isinstance(parameters, dict):
@@ -446,4 +487,6 @@ def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any
 def _sample(named: Mapping[str, Any], shape: ShapeEntry, statement: str, before: int, database: int) -> Sample:
     """Note digests of the parameters by name, to see which of them vary."""
     together = grouped(named, shape.expanding) if shape.expanding else named
-    return Sample(digests(together), list_length(together), before, statement if shape.literal else None, database)
+    text = statement if shape.literal else None
+    wild = {key: sign for key, each in named.items() if type(each) is str and (sign := leading_wildcard(each))}
+    return Sample(digests(together), list_length(together), before, text, database, wild=wild)

@@ -9,9 +9,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, NamedTuple
 
 from pytest_querybudget.recording.model import Hop, Meaning
+
+# What the ORM sets for each SELECT that it makes objects of.
+OF_SESSION = "_result_disable_adapt_to_context"
+
+# How many frames lie at most between a statement and the `Query.get()` that sends it.
+_DEEPEST_GET = 24
 
 
 class Load(NamedTuple):
@@ -35,6 +42,20 @@ def is_orm_select(compiled: Any) -> bool:
     """Return whether a compiled statement is a SELECT that loads ORM entities."""
     state = getattr(compiled, "compile_state", None)
     return state is not None and getattr(state, "compile_options", None) is not None and hasattr(state, "_entities")
+
+
+def is_for_session(context: Any) -> bool:
+    """Return whether an execution is a session's, which makes objects of the rows, and no connection's."""
+    return is_orm_select(context.compiled) and OF_SESSION in context.execution_options
+
+
+def loads_instances(compiled: Any) -> bool:
+    """Return whether an ORM SELECT names an entity, and not columns alone; where it cannot be told, it does."""
+    try:
+        from sqlalchemy.orm.context import _ColumnEntity
+    except ImportError:
+        return True
+    return not all(isinstance(each, _ColumnEntity) for each in compiled.compile_state._entities)  # noqa: SLF001
 
 
 def asks_for_locks(compiled: Any) -> bool:
@@ -178,6 +199,20 @@ def is_by_identity(compiled: Any) -> bool:
         clause = getattr(getattr(entity, "mapper", None), "_get_clause", None)
         return clause is not None and {each.key for each in clause[1].values()} == set(compiled.binds)
     return False
+
+
+def is_query_get(frame: FrameType | None) -> bool:
+    """Return whether `Query.get()` sends what is sent from a frame, and not `session.get()`."""
+    from sqlalchemy.orm import Query
+
+    wanted = getattr(getattr(Query, "_get_impl", None), "__code__", None)
+    for _ in range(_DEEPEST_GET):
+        if frame is None or frame.f_code is wanted:
+            break
+        frame = frame.f_back
+    else:
+        return False
+    return frame is not None
 
 
 def is_given(compiled: Any) -> bool:

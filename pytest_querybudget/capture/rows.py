@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.engine import cursor as _cursor
 
 from pytest_querybudget.capture.parameters import words_of
-from pytest_querybudget.recording.model import MOST_SAMPLES, Statement
+from pytest_querybudget.recording.model import Statement
 
 DEFAULT_FETCH: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
 _MARK = "_querybudget_rows"
@@ -85,8 +85,7 @@ class LinkingFetch(CountingFetch):
 
     def _note(self, rows: Any) -> None:
         for statement in (self.statement, *self.others):
-            if statement.count <= MOST_SAMPLES:
-                statement.last_values = words_of(rows[0]) if len(rows) == 1 else frozenset()
+            statement.last_values = words_of(rows[0]) if len(rows) == 1 else frozenset()
 
 
 class CountingBufferedFetch(_cursor.BufferedRowCursorFetchStrategy):

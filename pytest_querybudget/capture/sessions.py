@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import get_ident
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import ref
 
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.recording.model import Origin
@@ -41,7 +41,6 @@ class Sessions:
         self.serial = 0
         self.flushes = 0
         self.flushing: dict[int, int] = {}
-        self.scopes: WeakKeyDictionary[Any, Scope] = WeakKeyDictionary()
 
     def scope(self, connection: Any) -> Scope:
         """Return the scope of a connection."""
@@ -66,10 +65,10 @@ class Sessions:
         return scope.flush or self.flushing.get(get_ident(), 0)
 
     def _of(self, session: Any) -> Scope:
-        scope = self.scopes.get(session)
+        scope: Scope | None = session.__dict__.get(self.key)
         if scope is None:
             self.serial += 1
-            scope = self.scopes[session] = Scope(self.serial, of_session=True)
+            scope = session.__dict__[self.key] = Scope(self.serial, of_session=True)
         return scope
 
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import re
-import weakref
-from collections.abc import Callable
 from typing import Any
 
 from pytest_querybudget.capture import orm
@@ -13,9 +12,12 @@ from pytest_querybudget.statements import Shape, from_compiled, from_text, liter
 
 # Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full. What
 # is unusual is looked for where literals are masked: what stands in them means nothing, and what opens an unusual
-# quoting or a comment stands before anything in it that looks like a literal.
-_LITERALS = re.compile(r"'(?:[^']|'')*'|(?<![\w$@:.])\d+(?:\.\d+)?\b")
-_UNUSUAL = re.compile(r"--|/\*|[$\"`#\[]|(?<![\w$@:.])[eEnNbBxX]\?")
+# quoting or a comment stands before anything in it that looks like a literal. The pattern begins with the set of the
+# characters that a literal begins with, since that is what the engine of `re` skips ahead to.
+_LITERALS = re.compile(r"['\d](?:(?<=')(?:[^']|'')*'|(?<=\d)(?<![\w$@:.]\d)\d*(?:\.\d+)?\b)")
+_UNUSUAL = ("--", "/*", '"', "`", "$", "#", "[")
+_PREFIXED = re.compile(r"[eEnNbBxX]\?").search
+_SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
 _KIND = re.compile(r"\s*([A-Za-z]+)")
 # The names that SQLAlchemy gives to savepoints count on: all of them are one shape.
 _SAVEPOINT = re.compile(r"((?:RELEASE |ROLLBACK TO )?SAVEPOINT )[\w\"`\[\]]+$")
@@ -43,11 +45,13 @@ class ShapeEntry:
         "_facts",
         "attributes",
         "by_identity",
+        "compiled",
         "dialect",
         "entities",
         "expanding",
         "fixed",
         "given",
+        "instances",
         "kind",
         "latest",
         "linked",
@@ -55,7 +59,6 @@ class ShapeEntry:
         "locks",
         "masked",
         "orm",
-        "owner",
         "planned",
         "text",
     )
@@ -64,8 +67,8 @@ class ShapeEntry:
         self.text = text
         # What all statements of this text have in common, whoever compiled them.
         self.masked = masked
-        # The compiled statement that was seen last, as a weak reference.
-        self.owner: Callable[[], Any] = _nobody
+        # Whether SQLAlchemy compiled it, and the text alone is not all that is known.
+        self.compiled = False
         self.kind = kind
         # Whether it has literals that may differ from one text to the next.
         self.literal = masked != text
@@ -78,6 +81,8 @@ class ShapeEntry:
         self.expanding: frozenset[str] = frozenset()
         self.fixed: tuple[str, ...] = ()
         self.orm = False
+        # Whether it loads instances, and not columns alone.
+        self.instances = False
         self.entities: tuple[str, ...] = ()
         # The mapped attribute of a column, where the statement selects an entity.
         self.attributes: dict[str, str] = {}
@@ -89,10 +94,6 @@ class ShapeEntry:
         # The latest answer of the planner.
         self.planned: Any = None
         self._facts: Shape | None = None
-
-    def abandon(self, _compiled: Any) -> None:
-        """Belong to no statement any more: the same text may come again as one that was never compiled."""
-        self.owner = _gone
 
     @property
     def facts(self) -> Shape:
@@ -121,29 +122,45 @@ class ShapeEntry:
 
 
 class Shapes:
-    """The shapes of a run, found by the text that SQLAlchemy sends and by what the statement is.
+    """The shapes of a run, found by the compiled statement or, where there is none, by the text.
 
     One text may come from an ORM query and from a Core one, and its parameters may have other names: these are
     variants, each with facts of its own.
     """
 
     def __init__(self) -> None:
+        # Under which name the shape of a compiled statement hangs on it: no other run finds it there.
+        self.key = f"_querybudget_shape_{os.urandom(8).hex()}"
         self.by_text: dict[str, ShapeEntry] = {}
         self.variants: dict[tuple[Any, ...], ShapeEntry] = {}
 
+    def of(self, statement: str, context: Any) -> ShapeEntry:
+        """Return the entry of what an execution sends."""
+        compiled = context.compiled
+        if compiled is None or ((context.isinsert or context.isupdate) and is_default(context, statement)):
+            return self.by_text.get(statement) or self.find(statement, None, context.dialect.name)
+        known: ShapeEntry | None = compiled.__dict__.get(self.key)
+        return known or self.find(compiled.string, compiled, context.dialect.name)
+
     def find(self, text: str, compiled: Any, dialect: str) -> ShapeEntry:
         """Find or make the entry of a statement; `compiled` is None for a text that was never compiled."""
+        # SQLAlchemy compiles each SAVEPOINT anew.
+        known = self.by_text.get(text)
+        if known is not None and (compiled is None or known.kind == "transaction"):
+            return known
         masked = _mask(text, dialect)
         key = (masked, *_signature(compiled))
         entry = self.variants.get(key)
         if entry is None:
             entry = self.variants[key] = ShapeEntry(text, masked, _quick_kind(text, dialect), dialect)
             if compiled is not None:
+                entry.compiled = True
                 self._learn(entry, compiled)
         elif entry.text != text:
             entry.literal = True
-        if compiled is not None:
-            entry.owner = weakref.ref(compiled, entry.abandon)
+        if compiled is not None and entry.kind != "transaction":
+            compiled.__dict__[self.key] = entry
+            return entry
         if len(self.by_text) >= MOST_TEXTS:
             self.by_text.clear()
         self.by_text[text] = entry
@@ -159,6 +176,7 @@ class Shapes:
         entry.locks = orm.asks_for_locks(compiled)
         if orm.is_orm_select(compiled):
             entry.orm = True
+            entry.instances = orm.loads_instances(compiled)
             entry.entities = orm.entities_of(compiled)
             entry.attributes = orm.attributes_of(compiled)
             entry.given = orm.is_given(compiled)
@@ -170,12 +188,9 @@ class Shapes:
             entry.latest = None
 
 
-def _nobody() -> None:
-    """Stand in for the reference to a compiled statement, where there is none."""
-
-
-def _gone() -> Any:
-    return _gone
+def is_default(context: Any, statement: str) -> bool:
+    """Return whether this is not the context's own statement but one that fetches a default for it."""
+    return statement is not getattr(context, "statement", None) and _SELECTS(statement) is not None
 
 
 def _signature(compiled: Any) -> tuple[Any, ...]:
@@ -190,13 +205,17 @@ def _signature(compiled: Any) -> tuple[Any, ...]:
 
 def _mask(text: str, dialect: str) -> str:
     """Return a text that is the same for all statements of one shape."""
-    savepoint = _SAVEPOINT.match(text)
-    if savepoint is not None:
-        return savepoint.group(1) + "?"
+    if text.startswith(("SAVEPOINT", "R")):
+        savepoint = _SAVEPOINT.match(text)
+        if savepoint is not None:
+            return savepoint.group(1) + "?"
     if len(text) > 20_000 or "\\" in text:
         return normalise(text, dialect)
     masked = _LITERALS.sub("?", text)
-    return normalise(text, dialect) if _UNUSUAL.search(masked) else masked
+    for each in _UNUSUAL:
+        if each in masked:
+            return normalise(text, dialect)
+    return normalise(text, dialect) if "'" in text and _PREFIXED(masked) else masked
 
 
 def _quick_kind(text: str, dialect: str) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import sysconfig
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import CodeType
-from typing import Any
+from types import CodeType, FunctionType
+from typing import Any, Literal
 
 from pytest_querybudget.recording.places import Place
 
@@ -27,6 +27,7 @@ MACHINERY = frozenset(
 
 
 _TEST_FOLDERS = frozenset({"tests", "test", "testing"})
+_METHODS = (staticmethod, classmethod)
 _ARRANGING = frozenset({"conftest", "factories", "factory", "fixtures"})
 
 
@@ -49,7 +50,7 @@ class Source:
         self.sites = _site_directories()
         self.stdlib = os.path.join(os.path.realpath(sysconfig.get_path("stdlib")), "")
         self.kinds: dict[str, int] = {}
-        self.arrangements: dict[str, bool] = {}
+        self.arrangements: dict[str, Literal[True] | frozenset[CodeType]] = {}
         self.places: dict[tuple[int, int], tuple[CodeType, Place]] = {}
 
     def kind(self, filename: str) -> int:
@@ -101,22 +102,25 @@ class Source:
                 return True
         return False
 
-    def is_arrangement(self, filename: str, names: Mapping[str, Any]) -> bool:
-        """Return whether a file holds fixtures, factories and helpers of tests: what they do in a loop is arrangement.
+    def is_arrangement(self, code: CodeType, names: Mapping[str, Any]) -> bool:
+        """Return whether a function is a fixture, factory or helper of tests: what it does in a loop is arrangement.
 
-        That is `conftest.py`, what lies beside the tests, and a test module, whose global `names` tell whether it is
-        an application of its own: it is when it maps tables or makes a web application itself.
+        That is what `conftest.py` holds, what lies beside the tests, and a test module, whose global `names` tell
+        whether it is an application of its own: it is when it maps tables or makes a web application itself. The
+        methods of test classes are none of any application.
         """
+        filename = code.co_filename
         known = self.arrangements.get(filename)
         if known is None:
             parts = self.relative(filename).split("/")
             name = parts[-1].removesuffix(".py")
-            if name.startswith("test_") or name.endswith("_test"):
-                known = not _is_application(names)
-            else:
-                known = name in _ARRANGING or not _TEST_FOLDERS.isdisjoint(parts[:-1])
+            is_test = name.startswith("test_") or name.endswith("_test")
+            whole = name in _ARRANGING or not _TEST_FOLDERS.isdisjoint(parts[:-1])
+            if is_test:
+                whole = not _is_application(names)
+            known = True if whole else frozenset(_methods_of_tests(names, by_name=is_test))
             self.arrangements[filename] = known
-        return known
+        return known is True or code in known
 
     def place(self, code: CodeType, instruction: int, functions: Mapping[int, str] | None = None) -> Place:
         """Return the line of `instruction` (an offset into `code`)."""
@@ -159,6 +163,31 @@ def _is_application(names: Mapping[str, Any]) -> bool:
         elif kind.__module__.partition(".")[0] in FRAMEWORKS and callable(each) and hasattr(each, "route"):
             return True
     return False
+
+
+def _methods_of_tests(names: Mapping[str, Any], *, by_name: bool) -> Iterator[CodeType]:
+    """Yield the code of all methods of a module's test classes, and of the functions in them.
+
+    `by_name` says that a name that begins with `Test` makes one, as in a test module.
+    """
+    case = getattr(sys.modules.get("unittest"), "TestCase", ())
+    for each in list(names.values()):
+        if not isinstance(each, type) or each.__module__ != names.get("__name__") or "__mapper__" in vars(each):
+            continue
+        if issubclass(each, case) or (by_name and each.__name__.startswith("Test")):
+            for member in vars(each).values():
+                function = getattr(member, "__func__", member) if type(member) in _METHODS else member
+                while "__wrapped__" in getattr(function, "__dict__", ()):
+                    function = function.__dict__["__wrapped__"]
+                if type(function) is FunctionType:
+                    yield from _nested(function.__code__)
+
+
+def _nested(code: Any) -> Iterator[CodeType]:
+    if isinstance(code, CodeType):
+        yield code
+        for each in code.co_consts:
+            yield from _nested(each)
 
 
 def line_of(code: CodeType, instruction: int) -> int:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import date, datetime
+from importlib.metadata import PackageNotFoundError, version
 
 from pytest_querybudget.cli import comparing, locking, merging, reporting, ruling
 from pytest_querybudget.cli.console import Console, UsageError
@@ -68,10 +69,18 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    top.add_argument("--version", action="version", version=f"%(prog)s {_version()}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for command in (comparing, reporting, merging, locking, ruling):
         command.add(commands)
     return top
+
+
+def _version() -> str:
+    try:
+        return version("pytest-querybudget")
+    except PackageNotFoundError:
+        return "(not installed)"
 
 
 def _tolerate_encodings() -> None:

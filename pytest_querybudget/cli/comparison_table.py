@@ -96,6 +96,7 @@ def _totals(totals: Sequence[Change]) -> Iterator[str]:
 
 
 def _changes(title: str, changes: Sequence[Change], top: int | None, width: int) -> Iterator[str]:
+    name = _test if title == "Tests" else _name
     if not changes:
         return
     yield ""
@@ -103,7 +104,7 @@ def _changes(title: str, changes: Sequence[Change], top: int | None, width: int)
     for each in _most(changes, top):
         mark = "!" if each.regression else " "
         row = f"{'':<14}{figure(each, each.base):>8}{figure(each, each.head):>8}{signed(each):>8}{percent(each):>12}"
-        yield f"{mark} {_name(each.name, width - 2)}"
+        yield f"{mark} {name(each.name, width - 2)}"
         yield row
     yield from _left(len(changes), top)
 
@@ -139,6 +140,12 @@ def _left(number: int, top: int | None) -> Iterator[str]:
 def _name(text: str, width: int) -> str:
     text = one_line(text) or "(no place)"
     return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+
+
+def _test(nodeid: str, width: int) -> str:
+    """A test that is too long loses its folders: many share them."""
+    nodeid = one_line(nodeid)
+    return nodeid if len(nodeid) <= width else f"…{nodeid[1 - width :]}"
 
 
 def wrapped(text: str, width: int, indent: str = "") -> list[str]:

@@ -106,9 +106,10 @@ def hold(report: Report, path: Path, console: Console, *, today: date, full: boo
     verdicts = [check(lock, test, today=today) for test in report.tests]
     for verdict in verdicts:
         if verdict.failed:
-            console.say(one_line(verdict.nodeid))
+            console.say(["", one_line(verdict.nodeid)])
             console.say(text.failure(verdict, name=str(path)))
-            console.say("")
+    if any(verdict.failed for verdict in verdicts):
+        console.say("")
     gone = stale(lock, [test.nodeid for test in report.tests]) if full else ()
     measured = {test.nodeid for test in report.tests if test.outcome in MEASURED}
     held = sum(verdict.known and verdict.nodeid in measured for verdict in verdicts)

@@ -32,7 +32,7 @@ def overview(report: Report, *, shards: int = 1, width: int = 80) -> Iterator[st
     if len(groups) > _MOST:
         yield f"  … and {len(groups) - _MOST:,} more"
     for problem in report.problems[:_MOST]:
-        yield _cut(f"not measured: {one_line(problem.text)}", width)
+        yield _cut(f"{problem.slug.replace('-', ' ')}: {one_line(problem.text)}", width)
 
 
 def _cut(text: str, width: int) -> str:

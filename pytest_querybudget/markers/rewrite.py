@@ -74,7 +74,7 @@ class _Plan:
         for names, measured in figures.items():
             target = self.found.definition(names)
             if target is None:
-                self.left[names] = "defined in another file"
+                self.left[names] = "no function of this file"
             else:
                 cases.setdefault(target, []).extend(measured)
         for names, measured in cases.items():

@@ -128,7 +128,9 @@ class Sample:
     """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
 
     `rows` is what the execution before it fetched, and `follows` tells whether it asks for what that has brought;
-    `text` is the statement where it has literals instead of parameters; `database` tells engines apart.
+    `wild` tells the patterns among the parameters that begin with a wildcard, and with which;
+    `text` is the statement where it has literals instead of parameters; `database` tells engines apart, and `call` the
+    calls of the function in whose loop it was sent.
     """
 
     values: dict[str, int]
@@ -137,6 +139,8 @@ class Sample:
     text: str | None = None
     database: int = 0
     follows: bool = False
+    wild: Mapping[str, str] = field(default_factory=dict)
+    call: int = 0
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -170,6 +174,9 @@ class Statement:
     written: int = 0
     # Executions that wrote one row each.
     single: int = 0
+    # In how many transactions after one another it wrote, and the latest of them, as a weak reference.
+    transactions: int = 0
+    transaction: Any = None
     # For loads on behalf of an instance: what each origin's parents caused.
     origins: dict[Origin | None, Caused] = field(default_factory=dict)
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
@@ -177,7 +184,7 @@ class Statement:
     # The same inside of one web request.
     inside: dict[Statement, Inside] = field(default_factory=dict)
     origin: Origin | None = None
-    # For loads of what a commit has expired: after how many different commits, and the number of the latest.
+    # For loads of what a commit may have expired: after how many different commits, and the number of the latest.
     commits: int = 0
     last_commit: int = 0
     # Rows of the latest result, to tell a walk from level to level.
@@ -187,6 +194,11 @@ class Statement:
     # Who repeats it, and which step of the stack stands in the loop.
     repeater: Repeater | None = None
     loop: int = -1
+    # The calls of the function in whose loop it runs: how many there were before, when the latest was found to be a new
+    # one, and who made it.
+    calls: int = 0
+    called: int = 0
+    calling: Repeater | None = None
     # Whether the function in whose loop it runs cuts a list into parts.
     parts: bool = False
     # Addresses of the coroutine frames it was sent from, where a tracer runs.
@@ -200,6 +212,8 @@ class Statement:
     strategy: Any = None
     # What it loaded into mapped objects and what was read of that, where the audit runs; see `recording.reads`.
     loaded: Any = None
+    # Whether `Query.get()` sent it, which takes loader options that stand before it.
+    by_query: bool = False
     # Whether its rows are fetched piece by piece.
     streams: bool = False
     window: Any = None

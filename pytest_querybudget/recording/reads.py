@@ -30,9 +30,9 @@ class Column:
 class Loaded:
     """The objects that one statement brought in at one place of its result.
 
-    `path` leads to them from the entity that the query selects. `how` is `query`, `lazy`, `joined` or `apart` (a
-    statement of its own, like `selectinload`); `mapped` says that the mapping asks for an eager load. `entity` is the
-    class, `label` how the query names it.
+    `path` leads to them from the entity that the query selects. `how` is `query`, `lazy`, `joined`, `apart` (a
+    statement of its own, like `selectinload`) or `row`, for rows of columns without an entity. `mapped` says that the
+    mapping asks for an eager load. `entity` is the class, `label` how the query names it.
     """
 
     entity: str
@@ -40,6 +40,8 @@ class Loaded:
     path: tuple[Hop, ...]
     how: str
     mapped: bool = False
+    # The loader option that loads eagerly in this way.
+    option: str = ""
     parent: Loaded | None = None
     columns: dict[str, Column] = field(default_factory=dict)
     # Attributes that stand for others: those of a composite.

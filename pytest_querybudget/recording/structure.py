@@ -78,7 +78,8 @@ class Operand:
 
     `text` shows it without literals. `columns` are all columns in it; `column` is the one it consists of, or the one
     that `function` is applied to. `query` is the number of the query it consists of, `listed` says that it is a list
-    of values, `wildcard` that it is a pattern which begins with `%`.
+    of values, `wildcard` is the one that a pattern begins with, see `recording.patterns`. A column that is calculated
+    with has the sign as its `function`.
     """
 
     text: str = ""
@@ -89,7 +90,7 @@ class Operand:
     query: int | None = None
     listed: bool = False
     is_row: bool = False
-    wildcard: bool = False
+    wildcard: str = ""
     is_value: bool = False
 
 

@@ -81,6 +81,30 @@ def _worst_group_first(group: FindingGroup) -> tuple[object, ...]:
     return (not group.failed, group.allowed, -group.total, finding.rule, location.path, location.line, finding.identity)
 
 
+@dataclass(slots=True, kw_only=True)
+class Route:
+    """The requests of one method and route over all tests; `most` is what one of them sent, in the test `worst`."""
+
+    name: str
+    worst: str
+    count: int = 0
+    queries: int = 0
+    most: int = -1
+
+
+def routes(tests: Iterable[TestEntry]) -> list[Route]:
+    """Sum up the requests of a report, the route with the most expensive request first."""
+    found: dict[str, Route] = {}
+    for test in tests:
+        for name, each in test.requests.items():
+            route = found.setdefault(name, Route(name=name, worst=test.nodeid))
+            route.count += each.count
+            route.queries += each.queries
+            if each.most > route.most:
+                route.most, route.worst = each.most, test.nodeid
+    return sorted(found.values(), key=lambda each: (-each.most, -each.queries, each.name))
+
+
 def queries(test: TestEntry, phase: str | None = None) -> int:
     """How many statements a test sent, in one phase or in all."""
     return sum(entry.queries for name, entry in test.phases.items() if phase in (None, name))

@@ -158,9 +158,19 @@ class TransactionsEntry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RequestsEntry:
+    """The requests of one method and route: how many, what they sent together, and the most that one of them sent."""
+
+    count: int = 0
+    queries: int = 0
+    most: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TestEntry:
     """One test: `outcome` is `passed`, `failed`, `skipped`, `xfailed`, `xpassed` or `error`.
 
+    `routes` holds the statements by method and route, `requests` more about the same.
     `connections` is the most pool connections that were out at one time in the call; `transactions` is null unless a
     rule of the run is about them.
     """
@@ -175,6 +185,7 @@ class TestEntry:
     findings: tuple[FindingEntry, ...] = ()
     duration: float = 0.0
     routes: dict[str, int] = field(default_factory=dict)
+    requests: dict[str, RequestsEntry] = field(default_factory=dict)
     connections: int = 0
     transactions: TransactionsEntry | None = None
 

@@ -130,6 +130,9 @@ def _places(finding: Finding, indent: str, page: Page) -> Iterator[str]:
     if finding.location:
         yield from page.wrapped("at     ", str(finding.location), indent)
     for each in callers(finding.chain):
+        if str(each) in finding.message:
+            # It has been said who calls.
+            continue
         yield from page.wrapped("called ", f"by {each}", indent)
     if finding.origin and finding.origin != finding.location:
         yield from page.wrapped("rows   ", f"from the query at {finding.origin}", indent)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from pytest_querybudget.reports import digest
-from pytest_querybudget.reports.document import FindingEntry, TestEntry
-from pytest_querybudget.reports.text import brief
+from pytest_querybudget.reports.document import FindingEntry, RequestsEntry, TestEntry
+from pytest_querybudget.reports.text import brief, plural
 
 _LONGEST_TEXT = 1_000
 
@@ -25,8 +25,15 @@ def properties(test: TestEntry) -> list[tuple[str, str]]:
             figures.append((f"querybudget.{phase}.queries", str(number)))
             figures.append((f"querybudget.{phase}.db_time", f"{digest.db_time(test, phase):.6f}"))
     figures += [(f"querybudget.budget.{rule}", f"{each.limit:g}") for rule, each in sorted(test.budget.items())]
+    figures += [("querybudget.request", _requests(name, each)) for name, each in test.requests.items()]
     figures.append(("querybudget.findings", str(len(test.findings))))
     return figures + [("querybudget.finding", _say(each)) for each in test.findings]
+
+
+def _requests(name: str, entry: RequestsEntry) -> str:
+    sent = plural(entry.queries, "query") if entry.count == 1 else f"at most {plural(entry.most, 'query')} in one"
+    several = "" if entry.count == 1 else f", {entry.queries:,} in {entry.count:,} requests"
+    return brief(f"{name}: {sent}{several}", _LONGEST_TEXT)
 
 
 def _say(finding: FindingEntry) -> str:

@@ -56,6 +56,7 @@ class MarkdownFormat:
 def _blocks(report: Report) -> Iterator[str]:
     groups = digest.findings(report)
     yield _head(report, groups)
+    yield _held(report.tests)
     yield from filter(None, (_overview(groups), _busiest(report.tests), _routes(report.tests), _problems(report)))
     open_groups = [group for group in groups if not group.allowed]
     if open_groups:
@@ -76,6 +77,21 @@ def _head(report: Report, groups: Iterable[FindingGroup]) -> str:
         f"{plural(totals.tests, 'test')} sent **{plural(totals.queries, 'query')}**"
         f"{f' ({kinds})' if kinds else ''} in {duration(totals.db_time)}; {found}{state}.\n"
     )
+
+
+def _held(tests: Iterable[TestEntry]) -> str:
+    """Say who held most connections at one time, and who the longest transaction; nothing where it was one or none."""
+    lines = []
+    most = max(tests, key=lambda test: test.connections, default=None)
+    if most is not None and most.connections > 1:
+        where = code(brief(most.nodeid, _LONGEST_CELL))
+        lines.append(f"- most connections at one time: **{most.connections:,}**, in {where}")
+    timed = [(test.transactions, test.nodeid) for test in tests if test.transactions and test.transactions.queries]
+    if timed:
+        longest, nodeid = max(timed, key=lambda each: each[0].seconds)
+        held = f"**{duration(longest.seconds)}** and {plural(longest.queries, 'query')}"
+        lines.append(f"- longest transaction: {held}, in {code(brief(nodeid, _LONGEST_CELL))}")
+    return "\n" + "\n".join(lines) + "\n" if lines else ""
 
 
 def _overview(groups: tuple[FindingGroup, ...]) -> str:
@@ -110,13 +126,13 @@ def _busiest(tests: Iterable[TestEntry]) -> str:
 
 
 def _routes(tests: Iterable[TestEntry]) -> str:
-    routes: dict[str, list[int]] = {}
-    for test in tests:
-        for route, number in test.routes.items():
-            routes.setdefault(route, []).append(number)
-    ordered = sorted(routes.items(), key=lambda each: (-max(each[1]), each[0]))
-    rows = ((code(brief(route, _LONGEST_CELL)), f"{max(numbers):,}", f"{len(numbers):,}") for route, numbers in ordered)
-    return _table("Routes", ("Route", "Most queries in a test", "Tests"), rows, len(ordered), right=(1, 2))
+    routes = digest.routes(tests)
+    rows = (
+        (code(brief(each.name, _LONGEST_CELL)), f"{each.most:,}", f"{each.count:,}", f"{each.queries:,}")
+        for each in routes
+    )
+    head = ("Route", "Most queries in one request", "Requests", "Queries")
+    return _table("Routes", head, rows, len(routes), right=(1, 2, 3))
 
 
 def _problems(report: Report) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pytest_querybudget.findings.words import duration
+from pytest_querybudget.reports import digest
 from pytest_querybudget.reports.document import BudgetEntry, FindingEntry, Problem, Report, TestEntry
 from pytest_querybudget.reports.text import plural, printable
 
@@ -14,8 +15,11 @@ Line = tuple[str, dict[str, bool]]
 MOST_FINDINGS = 10
 MOST_PROBLEMS = 8
 MOST_SLACK = 5
+MOST_ROUTES = 5
 # A budget has slack when at least half of it, and more than one statement, was not used.
 SLACK = 2
+# The verbosity of `-qq`.
+SILENT = -2
 
 
 @dataclass(slots=True)
@@ -28,20 +32,24 @@ class _Seen:
     failed: bool = False
 
 
-def summary(report: Report, *, width: int, top: int, quiet: bool, wrote: Iterable[str] = ()) -> Iterator[Line]:
-    """Yield the lines of the summary with their markup; nothing when there is nothing to say."""
-    touched = report.totals.queries > 0 or report.totals.findings > 0
+def summary(report: Report, *, width: int, top: int, verbosity: int, wrote: Iterable[str] = ()) -> Iterator[Line]:
+    """Yield the lines of the summary with their markup; nothing when there is nothing to say.
+
+    With `-q` that is totals and problems, with `-qq` problems and what was asked for.
+    """
+    touched = verbosity > SILENT and (report.totals.queries > 0 or report.totals.findings > 0)
     if not touched and not report.problems and not wrote:
         return
     if touched:
         for line in _totals(report, width):
             yield line, {"bold": True}
-    if quiet:
+    if verbosity < 0:
         yield from _problems(report, width)
         yield from ((each, {}) for each in wrote)
         return
     if touched:
         yield from _most(report, top, width)
+        yield from _requests(report, width)
         yield from _findings(report, width)
         yield from _unplanned(report, width)
         yield from _slack(report, width)
@@ -77,6 +85,19 @@ def _most(report: Report, top: int, width: int) -> Iterator[Line]:
     yield "tests that send most", {"bold": True}
     for call, nodeid in shown:
         yield _middle(f"  {call.queries:>6,}  {duration(call.db_time):>8}  ", nodeid, width), {}
+
+
+def _requests(report: Report, width: int) -> Iterator[Line]:
+    routes = [each for each in digest.routes(report.tests) if each.most > 0]
+    if not routes:
+        return
+    yield "", {}
+    yield "requests that send most", {"bold": True}
+    for each in routes[:MOST_ROUTES]:
+        of = f"  (the most of {each.count:,} requests)" if each.count > 1 else ""
+        yield _cut(f"  {each.most:>6,}  {_on_one_line(each.name)}{of}", width), {}
+    if len(routes) > MOST_ROUTES:
+        yield f"  ... and {plural(len(routes) - MOST_ROUTES, 'more route')}", {}
 
 
 def _findings(report: Report, width: int) -> Iterator[Line]:

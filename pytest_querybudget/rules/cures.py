@@ -17,7 +17,7 @@ class Query:
 
     `entities` are what it selects, `subclasses` those whose columns were missing, `deep` whether a tree was walked over
     more than one level, `given` whether the application wrote its text, `by_identity` whether it is `session.get()`,
-    `committed` whether a commit came between the loads.
+    `by_query` whether it is `Query.get()`, `committed` whether a commit came between the loads.
     """
 
     entities: tuple[str, ...] = ()
@@ -25,6 +25,7 @@ class Query:
     deep: bool = False
     given: bool = False
     by_identity: bool = False
+    by_query: bool = False
     committed: bool = False
 
 
@@ -59,9 +60,17 @@ def loader_cure(meaning: Meaning, query: Query, origin: Place | None) -> str | N
             ".execution_options(populate_existing=True)).all()"
         )
     options = ", ".join(map(str, loader_options(meaning, query)))
+    if query.by_query:
+        return f"Add .options({options}){where}, before .get(...)."
     if query.by_identity:
         return f"Pass options=[{options}]{where}."
-    return f"Add .options({options}){where}."
+    return f"Add .options({options}){where}{alias_note(options)}."
+
+
+def alias_note(options: str) -> str:
+    """Say what stands for the query's own alias in loader options: its name is only known to the application."""
+    found = re.search(r"\balias_of_(\w+)", options)
+    return f", where {found[0]} is its aliased({found[1]})" if found else ""
 
 
 def _expired_cure(meaning: Meaning, query: Query) -> str:

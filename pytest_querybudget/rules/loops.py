@@ -38,6 +38,9 @@ def brought_in_by(statement: Statement, others: Iterable[Statement]) -> Statemen
         if each.count >= statement.count > 1:
             # It is sent in the same loop.
             continue
+        if each.meaning is not None and each.meaning.load == "eager":
+            # It belongs to the query before it.
+            continue
         if any((place.path, place.function) == (frame.path, frame.function) for place in each.stack.places[: loop + 2]):
             best = each if best is None or each.first > best.first else best
     return best

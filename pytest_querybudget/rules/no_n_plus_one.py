@@ -15,7 +15,7 @@ from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
 from pytest_querybudget.rules.cures import Lookup, Query, loader_cure, loader_options, lookup_cure, loop_words
 from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, loop_place
-from pytest_querybudget.rules.varying import Varying, varying
+from pytest_querybudget.rules.varying import Varying, asks_the_same, varying
 
 _CATALOGS = ("sqlite_master", "sqlite_temp_master", "pg_catalog.", "pg_", "information_schema.")
 ON_BEHALF = ("lazy", "deferred", "subclass", "expired", "refresh")
@@ -183,13 +183,13 @@ def loop_of_lookups(statement: Statement, threshold: float, window: Window) -> V
     if statement.meaning is not None and not (_is_unplaced(statement) and _is_wide([statement])):
         return None
     facts = statement.shape.facts
-    if statement.repeater in (None, Repeater.REQUEST) or facts.volatile or _asks_the_catalog(facts.reads):
+    if statement.repeater in (None, Repeater.REQUEST) or facts.volatile or asks_the_catalog(facts.reads):
         return None
     found = varying(statement, window)
     return None if found.clean else found
 
 
-def _asks_the_catalog(tables: Sequence[str]) -> bool:
+def asks_the_catalog(tables: Sequence[str]) -> bool:
     """Return whether a statement reads nothing but the database's own catalog, as reflection does."""
     return bool(tables) and all(each.lower().startswith(_CATALOGS) for each in tables)
 
@@ -206,13 +206,19 @@ def _loads(window: Window, threshold: float) -> Iterator[LazyLoads]:
         if meaning is None or meaning.load not in ON_BEHALF:
             continue
         for origin, caused in each.origins.items():
-            if origin is None:
+            if origin is None or _is_polled(origin):
                 continue
             group = groups.setdefault((*_subject(meaning), origin), _Group())
             group.statements[each] = caused.count
             group.firsts.add(caused.first)
             group.varied = group.varied or caused.varied
     yield from _merge(groups, threshold)
+
+
+def _is_polled(origin: Origin) -> bool:
+    """Return whether each parent came from a question of its own that was always the same: the next one of a queue."""
+    statement = origin.statement
+    return origin.many and statement.shape.kind == "select" and statement.max_rows <= 1 and asks_the_same(statement)
 
 
 def _subject(meaning: Meaning) -> tuple[Any, ...]:
@@ -284,6 +290,7 @@ def _finding(
             deep=deep,
             given=origin.statement.shape.given,
             by_identity=origin.statement.shape.by_identity,
+            by_query=origin.statement.by_query,
             committed=any(each.commits > 1 for each in statements),
         ),
     )

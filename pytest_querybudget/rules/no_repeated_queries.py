@@ -11,7 +11,7 @@ from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Meaning, Recording, StackLike, Statement, Window
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
 from pytest_querybudget.rules.loops import caller
-from pytest_querybudget.rules.no_n_plus_one import loop_of_lookups
+from pytest_querybudget.rules.no_n_plus_one import asks_the_catalog, loop_of_lookups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +21,8 @@ class Repeated(Finding):
     rule = "no_repeated_queries"
 
     meaning: Meaning | None = None
+    # Whether a commit came in between.
+    committed: bool = False
 
     @property
     def message(self) -> str:
@@ -34,7 +36,12 @@ class Repeated(Finding):
     def fix(self) -> str | None:
         """Keep the value."""
         meaning = self.meaning
-        if meaning is not None and meaning.cause == "commit":
+        if meaning is not None and meaning.load == "lazy" and self.committed:
+            return (
+                f"Keep the value: read {meaning.relationship} once, before the loop, "
+                "or create the session with expire_on_commit=False: each commit expires what is loaded."
+            )
+        if meaning is not None and meaning.load == "expired" and meaning.cause == "commit":
             return (
                 "Keep the value: read it before the commit that expires it, "
                 "or create the session with expire_on_commit=False."
@@ -124,6 +131,7 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
                     relationship=each.meaning.relationship if each.meaning else None,
                     declared_only=who is Repeater.TEST,
                     meaning=each.meaning,
+                    committed=each.commits > (1 if each.meaning and each.meaning.cause else 0),
                 )
                 break
 
@@ -136,7 +144,7 @@ def _times(first: Statement, again: Statement) -> int:
 
 def _can_repeat(statement: Statement) -> bool:
     facts = statement.shape.facts
-    if facts.volatile or facts.locking or statement.shape.locks or not facts.reads:
+    if facts.volatile or facts.locking or statement.shape.locks or not facts.reads or asks_the_catalog(facts.reads):
         return False
     return statement.meaning is None or statement.meaning.load != "eager"
 

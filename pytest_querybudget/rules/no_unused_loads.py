@@ -8,10 +8,9 @@ from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
-from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.reads import Loaded
 from pytest_querybudget.rules.base import Options, no_arguments
-from pytest_querybudget.rules.reads import Audited, Brought, brought_in, change_at, is_unasked
+from pytest_querybudget.rules.reads import Audited, Brought, Changed, brought_in, changed, is_unasked, path_names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +24,7 @@ class UnusedRelationship(Finding):
     option: str
     lazily: str
     mapped: bool
-    change: Place | None = None
+    change: Changed | None = None
 
     @property
     def message(self) -> str:
@@ -37,10 +36,12 @@ class UnusedRelationship(Finding):
     @property
     def fix(self) -> str | None:
         """Leave the option out, or load lazily what the mapping loads eagerly."""
-        where = f" at {self.change.path}:{self.change.line}" if self.change else ""
+        place = self.change.place if self.change else None
         if self.mapped:
-            return f'Add .options({self.lazily}) to the query{where}, or map {self.relationship} with lazy="select".'
-        return f"Leave {self.option} out of the query{where}."
+            otherwise = f'map {self.relationship} with lazy="select"'
+            asked = self.change.option(self.lazily).removesuffix(".") if self.change else None
+            return f"{asked}, or {otherwise}." if asked else f"{otherwise[0].upper()}{otherwise[1:]}."
+        return f"Leave {self.option} out of the query{f' at {place.path}:{place.line}' if place else ''}."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +149,7 @@ class NoUnusedLoads(Audited):
                     yield _objects(brought)
             elif brought.first.how in ("joined", "apart") and _is_unread(brought, everything, options):
                 if not any(each.parent in unread for each in brought.loads):
-                    yield _relationship(brought, change_at(brought, everything))
+                    yield _relationship(brought, changed(brought, everything))
                 unread += brought.loads
 
 
@@ -190,24 +191,23 @@ def _objects(brought: Brought) -> UnusedObjects:
     )
 
 
-def _relationship(brought: Brought, change: Place | None) -> UnusedRelationship:
+def _relationship(brought: Brought, change: Changed | None) -> UnusedRelationship:
     statement, first = brought.statement, brought.first
-    step = "joinedload" if first.how == "joined" else "selectinload"
     path = first.path
-    before = [f"defaultload({each})" for each in path[:-1]]
+    *before, last = path_names(path, change)
     return UnusedRelationship(
         sql=statement.shape.facts.sql,
         tables=statement.shape.tables,
         count=brought.count,
         location=statement.location,
-        origin=change if change != statement.location else None,
+        origin=change.place if change is not None and change.place != statement.location else None,
         chain=statement.stack.places,
         relationship=str(path[-1]),
         declared_only=brought.returned,
         objects=brought.fresh,
         entity=first.entity,
-        option=f"{step}({path[-1]})",
-        lazily=".".join([*before, f"lazyload({path[-1]})"]),
+        option=f"{first.option}({last})",
+        lazily=".".join([*(f"defaultload({each})" for each in before), f"lazyload({last})"]),
         mapped=first.mapped,
         change=change,
     )

@@ -8,10 +8,11 @@ from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import Recording, Statement
+from pytest_querybudget.recording.model import Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
 from pytest_querybudget.rules.loops import caller, loop_place
+from pytest_querybudget.rules.varying import asks_the_same, keys_of, writes_the_same
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +60,8 @@ class NoWriteLoops(Rule):
 
     Finds INSERT, UPDATE and DELETE statements of one row each that come from one loop of the application: a flush or a
     commit for each object, Core statements and upserts. One flush is one write, whatever the unit of work makes of it;
-    an `executemany`, a multi-row INSERT, and a statement that writes many rows are none.
+    an `executemany`, a multi-row INSERT, and a statement that writes many rows are none. Nor is one row that is written
+    and committed again and again, or a queue: a loop that asks for the next row, marks it and commits.
 
     ## Why is this bad
 
@@ -101,15 +103,59 @@ class NoWriteLoops(Rule):
 
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
         """Yield each statement that a loop sends row by row."""
-        for each in recording.statements(options.phase):
-            if each.shape.kind not in ("insert", "update", "delete") or each.units < options.threshold:
-                continue
-            if each.repeater in (Repeater.APPLICATION, Repeater.TEST):
+        for window in recording.select(options.phase):
+            for each in window:
+                if each.shape.kind not in ("insert", "update", "delete") or each.units < options.threshold:
+                    continue
+                if each.repeater not in (Repeater.APPLICATION, Repeater.TEST) or _is_step_by_step(each, window):
+                    continue
                 yield _finding(each, own=each.repeater is Repeater.TEST)
+
+
+def _is_step_by_step(statement: Statement, window: Window) -> bool:
+    """Return whether one write after the other is sent for a reason that the code shows.
+
+    One row that is written again and again tells others how far the work has come, when it is committed each time, or
+    the loop itself, when it asks for it. Where each round of the loop asks for the next row and marks it, as those who
+    drain a queue do, each has a transaction of its own: others may take theirs from the same queue.
+    """
+    committed = statement.transactions >= statement.units
+    is_one = statement.shape.kind != "insert" and writes_the_same(statement)
+    if committed and is_one:
+        return True
+    together = list(_together(statement, window))
+    if is_one:
+        return any(set(statement.shape.facts.writes) & set(each.shape.facts.reads) for each in together)
+    marked = {
+        table for each in together if each.shape.kind in ("update", "delete") for table in each.shape.facts.writes
+    }
+    return committed and any(marked & set(each.shape.tables) and _takes_the_next(each) for each in together)
+
+
+def _together(statement: Statement, window: Window) -> Iterator[Statement]:
+    """Yield what is sent as often as a write, in the same loop."""
+    if statement.loop < 0:
+        return
+    around = statement.stack.places[statement.loop]
+    for each in window:
+        if each.count >= statement.units and any(
+            (place.path, place.function) == (around.path, around.function) for place in each.stack.places
+        ):
+            yield each
+
+
+def _takes_the_next(statement: Statement) -> bool:
+    """Return whether a statement of a loop asks for the next row of a queue: the same question each time."""
+    if statement.repeater is not Repeater.APPLICATION or statement.meaning is not None or statement.max_rows > 1:
+        return False
+    if statement.shape.kind == "select":
+        return not statement.shape.facts.aggregate and asks_the_same(statement)
+    return bool(statement.columns) and statement.shape.kind != "insert" and writes_the_same(statement)
 
 
 def _finding(statement: Statement, *, own: bool) -> WriteLoop:
     facts = statement.shape.facts
+    keys = keys_of(statement) or [each.column for each in facts.binds]
     return WriteLoop(
         sql=facts.sql,
         tables=facts.writes,
@@ -120,6 +166,6 @@ def _finding(statement: Statement, *, own: bool) -> WriteLoop:
         kind=statement.shape.kind,
         table=facts.table or ", ".join(facts.writes),
         flushed=bool(statement.last_flush),
-        key=next((each.column for each in facts.binds if each.role == "equal" and each.column), None),
+        key=next((each.column for each in facts.binds if each.role == "equal" and each.column in keys), None),
         loop=loop_place(statement),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.recording.patterns import leading_wildcard
 
 
 def sent_once(statement: Statement) -> Mapping[str, Any]:
@@ -22,13 +23,14 @@ def numbers(statement: Statement, role: str) -> Iterator[int]:
             yield value
 
 
-def wildcards(statement: Statement) -> set[str]:
-    """Return the columns, in lower case, whose pattern was sent as a parameter that begins with `%`."""
-    values = sent_once(statement)
+def wildcards(statement: Statement) -> set[tuple[str, str]]:
+    """Return the columns, in lower case, whose pattern was sent as one that begins with a wildcard, and with which."""
+    once = {key: leading_wildcard(each) for key, each in sent_once(statement).items() if isinstance(each, str)}
     return {
-        (each.column or "").lower()
+        ((each.column or "").lower(), sign)
         for each in statement.shape.facts.binds
-        if each.role == "like" and str(values.get(each.name, "")).startswith("%")
+        for sent in (once, *(sample.wild for sample in statement.samples))
+        if each.role == "like" and (sign := sent.get(each.name, ""))
     }
 
 

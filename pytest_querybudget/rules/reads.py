@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.reads import Column, Loaded
 from pytest_querybudget.rules.base import Options, Rule
+from pytest_querybudget.rules.cures import alias_note
 from pytest_querybudget.rules.loops import is_own
 
 AUDIT = "--querybudget-audit"
@@ -102,34 +103,65 @@ def brought_in(recording: Recording, phase: str) -> list[Brought]:
     groups: dict[tuple[Any, ...], Brought] = {}
     for statement in recording.statements(phase):
         for each in statement.loaded or ():
-            key = (statement.location, each.entity, each.label, tuple(map(str, each.path)), each.how)
+            # Rows of one line are told apart by what they hold.
+            names = tuple(each.columns) if each.how == "row" else ()
+            key = (statement.location, each.entity, each.label, tuple(map(str, each.path)), each.how, names)
             group = groups.setdefault(key, Brought())
             group.loads.append(each)
             group.statements.append(statement)
     return list(groups.values())
 
 
-def change_at(brought: Brought, everything: Iterable[Brought]) -> Place | None:
-    """Return the line of the query to which a loader option would have to be added, None when there is none."""
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The query to which a loader option would have to be added: its line, and how it names its entities.
+
+    `by_identity` says that it is `session.get()`.
+    """
+
+    place: Place | None
+    labels: Mapping[str, str]
+    by_identity: bool
+
+    @classmethod
+    def of(cls, statement: Statement) -> Changed:
+        """Take what a cure must know of a query."""
+        labels = {each.entity: each.label for each in reversed(statement.loaded or ()) if not each.path}
+        return cls(statement.location, labels, statement.shape.by_identity)
+
+    def option(self, option: str) -> str:
+        """Say where an option goes."""
+        where = f"{self.place.path}:{self.place.line}" if self.place else "the line that sends it"
+        if self.by_identity:
+            return f"Pass options=[{option}] to session.get() at {where}."
+        return f"Add .options({option}) to the query at {where}{alias_note(option)}."
+
+
+def changed(brought: Brought, everything: Iterable[Brought]) -> Changed | None:
+    """Return the query to which a loader option would have to be added, None when there is none."""
     if brought.first.how == "lazy":
         return _origin(brought.statement)
     *_, top = brought.first, *brought.first.ancestors()
     for each in everything:
         for load, statement in zip(each.loads, each.statements, strict=True):
             if load is top:
-                return _origin(statement) if load.how == "lazy" else statement.location
+                return _origin(statement) if load.how == "lazy" else Changed.of(statement)
     return None
 
 
-def _origin(statement: Statement) -> Place | None:
+def _origin(statement: Statement) -> Changed | None:
     found: list[Origin] = [each for each in statement.origins if each is not None]
-    return found[0].statement.location if found else None
+    return Changed.of(found[0].statement) if found else None
 
 
-def path_options(path: tuple[Hop, ...], label: str | None = None) -> str:
+def path_names(path: tuple[Hop, ...], query: Changed | None) -> list[str]:
+    """Return the relationships of a path, the first one as the query has to name it."""
+    named = [str(each) for each in path]
+    if named and query is not None:
+        named[0] = f"{query.labels.get(path[0].owner, path[0].owner)}.{path[0].key}"
+    return named
+
+
+def path_options(path: tuple[Hop, ...], query: Changed | None) -> str:
     """Return the loader options that lead along a path, keeping how each relationship is loaded."""
-    steps = []
-    for place, hop in enumerate(path):
-        owner = label if label is not None and place == 0 else hop.owner
-        steps.append(f"defaultload({owner}.{hop.key})")
-    return ".".join(steps)
+    return ".".join(f"defaultload({each})" for each in path_names(path, query))

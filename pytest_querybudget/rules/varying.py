@@ -32,25 +32,65 @@ def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
     brought. Everything else that is looked up by different keys could have been looked up together.
     """
     samples = [_with_literals(each, statement.shape) for each in _of_one_database(statement.samples)]
-    names = _varying_names(samples)
-    facts = statement.shape.facts
-    roles: dict[str, list[str]] = {}
-    for each in facts.binds:
-        name = f"literal {each.name}" if each.literal else each.name
-        if name in names:
-            roles.setdefault(each.role, []).append(each.column or "")
-    ranged = {each.column for each in facts.binds if each.role == "range"}
+    binds = _binds(statement)
+    roles = _roles(samples, binds)
+    ranged = {each.column for each in binds if each.role == "range"}
     keys = tuple(dict.fromkeys(each for each in roles.get("equal", []) if each not in ranged or not each))
     lists = tuple(dict.fromkeys(roles.get("in", [])))
     if keys:
         # One statement for each level of a tree is no loop: each asks for what the one before it has brought.
         return Varying(keys, lists, clean=all(each.follows for each in samples[1:]))
     if lists:
-        return Varying(keys, lists, clean=_is_batch(samples) and not _is_for_each(statement, others))
+        return Varying(keys, lists, clean=_are_batches(samples) and not _is_for_each(statement, others))
     if "like" in roles:
         return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False, patterns=True)
     # What varies and is not understood is no reason to report anything.
     return Varying(keys, lists, clean=True)
+
+
+def writes_the_same(statement: Statement) -> bool:
+    """Return whether an UPDATE or DELETE wrote the same rows each time; a version that it counts tells none apart."""
+    if len(statement.samples) < 2:
+        return False
+    binds = _binds(statement)
+    roles = _roles([_with_literals(each, statement.shape) for each in statement.samples], binds)
+    assigned = {each.column for each in binds if each.role == "value"}
+    return roles.keys() <= {"value", "equal"} and assigned.issuperset(roles.get("equal", ()))
+
+
+def asks_the_same(statement: Statement) -> bool:
+    """Return whether a SELECT asks for the next one each time: at most the time up to which it looks differs."""
+    if len(statement.digests) <= 1 or statement.shape.facts.volatile:
+        return True
+    roles = _roles([_with_literals(each, statement.shape) for each in statement.samples], _binds(statement))
+    return roles.keys() <= {"range"}
+
+
+def keys_of(statement: Statement) -> list[str]:
+    """Return the columns by which a statement names other rows each time."""
+    roles = _roles([_with_literals(each, statement.shape) for each in statement.samples], _binds(statement))
+    return [each for each in roles.get("equal", ()) if each]
+
+
+def _roles(samples: Sequence[Sample], binds: Iterable[Any]) -> dict[str, list[str]]:
+    """Return the columns that what varies is compared with, by its role."""
+    names = _varying_names(samples)
+    roles: dict[str, list[str]] = {}
+    for each in binds:
+        name = f"literal {each.name}" if each.literal else each.name
+        if name in names:
+            roles.setdefault(each.role, []).append(each.column or "")
+    return roles
+
+
+def _binds(statement: Statement) -> list[Any]:
+    """Return what parameters and literals are for; those that a construct renders may differ from text to text."""
+    shape = statement.shape
+    text = next((each.text for each in statement.samples if each.text is not None), None)
+    known = list(shape.facts.binds)
+    if text is not None and not any(each.literal for each in known):
+        known += [each for each in shape.describe(text).binds if each.literal]
+    return known
 
 
 def _of_one_database(samples: Sequence[Sample]) -> list[Sample]:
@@ -84,6 +124,15 @@ def _is_for_each(statement: Statement, others: Iterable[Statement]) -> bool:
         return False
     parents = brought_in_by(statement, others)
     return parents is not None and parents.count == 1 and parents.rows == statement.count
+
+
+def _are_batches(samples: Sequence[Sample]) -> bool:
+    """Return whether the lists of each call, a request for instance, are batches: calls have nothing to do together."""
+    calls: dict[int, list[Sample]] = {}
+    for each in samples:
+        calls.setdefault(each.call, []).append(each)
+    several = [each for each in calls.values() if len(each) > 1]
+    return all(_is_batch(each) for each in several or [list(samples)])
 
 
 def _is_batch(samples: Sequence[Sample]) -> bool:

@@ -9,7 +9,17 @@ from pytest_querybudget.statements.lexer import NAME, Token
 from pytest_querybudget.statements.model import Bind, Shape
 from pytest_querybudget.statements.names import ValueNames
 from pytest_querybudget.statements.parser import Parser
-from pytest_querybudget.statements.scopes import MAX_DEPTH, Output, Query, Source, Value, resolve, split_path
+from pytest_querybudget.statements.scopes import (
+    MAX_DEPTH,
+    Output,
+    Query,
+    Source,
+    Value,
+    constant_behind,
+    constant_output,
+    resolve,
+    split_path,
+)
 
 # The unique keys of a table, by its name as written: each a set of column names.
 Keys = Callable[[str], Iterable[frozenset[str]]]
@@ -32,6 +42,7 @@ class Analysis:
         """Read the tokens."""
         parser = Parser(self.tokens, self.names)
         parser.read()
+        _compare_constants(parser.queries)
         top = parser.top
         reads, writes, written_by = _tables(parser.queries)
         kind = _WRITES.get(top.kind) or written_by or "select"
@@ -144,6 +155,23 @@ def _star(query: Query, path: str | None, depth: int) -> Iterable[str]:
 
 def _is_known(source: Source) -> bool:
     return source.table is not None or (source.derived is not None and bool(source.derived.outputs))
+
+
+def _compare_constants(queries: list[Query]) -> None:
+    """Give a value that a CTE or subquery hands on the role that it has where its column is compared."""
+    for query in queries:
+        for each in query.comparisons:
+            for own, other in ((each.left, each.right), (each.right, each.left)):
+                if len(own) == 1 and other:
+                    _compare(constant_behind(query, own[0]), query, other[0])
+        for paths, inner in query.matched:
+            if len(inner.outputs) == len(paths) == 1:
+                _compare(constant_output(inner, inner.outputs[0]), query, paths[0])
+
+
+def _compare(value: Value | None, query: Query, path: str) -> None:
+    if value is not None and value.role == "other":
+        value.role, value.query, value.path = "equal", query, path
 
 
 def _binds(values: list[Value]) -> tuple[Bind, ...]:

@@ -24,6 +24,8 @@ class Frame:
     # Whether more than plain columns and values are compared, whether with a subquery, whether row by row.
     is_complex: bool = False
     has_query: bool = False
+    # The queries that are compared with.
+    queries: list[Query] = field(default_factory=list)
     is_row: bool = False
     cases: int = 0
     has_or: bool = False
@@ -39,9 +41,11 @@ class Frame:
             self._give_roles(self.left_values, self.right, self.left)
             if self.role == "equal" and (self.left or self.right):
                 self._remember()
+            if self.role in ("equal", "in") and self.left and not self.negated:
+                self.query.matched.extend((self.left, each) for each in self.queries)
         self.left, self.right, self.left_values, self.right_values = [], [], [], []
         self.operator, self.negated, self.is_complex = "", False, False
-        self.has_query, self.is_row = False, False
+        self.has_query, self.is_row, self.queries = False, False, []
 
     def _give_roles(self, values: list[Value], columns: list[str], own: list[str]) -> None:
         for number, value in enumerate(values):

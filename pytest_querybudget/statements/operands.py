@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from pytest_querybudget.recording.patterns import leading_wildcard
 from pytest_querybudget.recording.structure import ColumnUse, Operand
 from pytest_querybudget.statements.groups import Group, Item, at, by_commas, flat, is_name, is_query, is_sign, is_word
-from pytest_querybudget.statements.lexer import KEYWORD, LITERAL, NAME, PARAM
+from pytest_querybudget.statements.lexer import KEYWORD, LITERAL, NAME, OP, PARAM
 from pytest_querybudget.statements.normal import render
 from pytest_querybudget.statements.scopes import split_path, unquote
 
@@ -16,6 +17,7 @@ _LONGEST = 60
 # What types of several words go on with, and the words of `AT TIME ZONE`.
 _TYPE_WORDS = frozenset(("without", "time", "zone", "precision", "varying"))
 _AT_TIME_ZONE = ("at", "time", "zone")
+_CALCULATING = ("+", "-", "*", "/")
 _CALLED = frozenset(("CAST", "LEFT", "RIGHT", "REPLACE", "IF"))
 
 
@@ -79,7 +81,15 @@ class Reader:
 
     def _other(self, items: list[Item]) -> Operand:
         columns = tuple(self.columns(items))
-        return Operand(text=_text(items), columns=columns, is_value=not columns, wildcard=_begins_with_wildcard(items))
+        sign = _calculation(items) if len(columns) == 1 else None
+        return Operand(
+            text=_text(items),
+            columns=columns,
+            column=columns[0] if sign else None,
+            function=sign,
+            is_value=not columns,
+            wildcard=_begins_with_wildcard(items),
+        )
 
     def columns(self, items: list[Item]) -> Iterator[ColumnUse]:
         """Yield the columns that items name; queries inside are read, and what they name is theirs."""
@@ -122,6 +132,9 @@ def _is_no_column(items: list[Item], index: int) -> bool:
     if isinstance(following, Group) and not is_query(following):
         return True
     if isinstance(following, tuple) and (following[0] == LITERAL or is_word(following, "FROM")):
+        return True
+    if index > 1 and is_word(at(items, index - 2), "INTERVAL"):
+        # INTERVAL 1 DAY
         return True
     return is_sign(before, "::") or is_word(before, "AS", "COLLATE")
 
@@ -174,22 +187,45 @@ def _cast_by_sign(items: list[Item]) -> list[Item] | None:
     return None
 
 
-def _begins_with_wildcard(items: list[Item]) -> bool:
-    """Whether a pattern begins with `%`, also one that is put together."""
+def _begins_with_wildcard(items: list[Item]) -> str:
+    """The wildcard that a pattern begins with, also one that is put together."""
     item = at(items, 0)
     for _ in range(8):
         if is_name(item) and isinstance(at(items, 1), Group):
             assert isinstance(item, tuple)  # noqa: S101 - it is a name
             if split_path(item[1])[-1].lower() not in ("concat", "lower", "upper", "cast"):
-                return False
+                return ""
             item = at(items, 1)
         if not isinstance(item, Group) or is_query(item):
             break
         items = item.items
         item = at(items, 0)
     if not isinstance(item, tuple) or item[0] != LITERAL:
-        return False
-    return item[1].lstrip("eEnN").startswith(("'%", '"%'))
+        return ""
+    text = item[1].lstrip("eEnN")
+    return leading_wildcard(text[1:]) if text[:1] in ("'", '"') else ""
+
+
+def _calculation(items: list[Item]) -> str | None:
+    """The sign with which something is calculated: `price * ?`; None where anything else is done."""
+    sign = None
+    for index, item in enumerate(items):
+        if isinstance(item, Group):
+            if index and is_name(items[index - 1]):
+                # A function that is given a column is more than a calculation with it.
+                inner = None if any(token[0] == NAME for token in flat(item.items)) else ""
+            else:
+                inner = "" if len(item.items) == 1 else _calculation(item.items)
+            if inner is None or is_query(item):
+                return None
+            sign = sign or inner
+        elif item[0] == OP and item[1] != "::":
+            if item[1] not in _CALCULATING or not index:
+                return None
+            sign = item[1]
+        elif item[0] == KEYWORD and item[1] != "INTERVAL":
+            return None
+    return sign
 
 
 def _text(items: list[Item]) -> str:

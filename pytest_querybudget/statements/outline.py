@@ -261,7 +261,7 @@ def _ended(query: Query, found: dict[str, list[Item]]) -> Query:
     if limit is not None and (is_word(at(limit, 0), "ALL") or at(limit, 0) == (LITERAL, "NULL")):
         limit = None
     order = found.get("ORDER", [])
-    shuffled = any((function_name(order[index:]) or "") in _RANDOM for index in range(len(order)))
+    shuffled = _is_shuffled(order)
     return replace(
         query,
         ordered=query.ordered or "ORDER" in found,
@@ -272,6 +272,16 @@ def _ended(query: Query, found: dict[str, list[Item]]) -> Query:
         offset=_number(offset or []),
         locking="FOR" in found,
     )
+
+
+def _is_shuffled(order: list[Item]) -> bool:
+    """Whether rows are ordered by chance, also by what a function makes of it: `md5(random()::text)`."""
+    for index, item in enumerate(order):
+        if (function_name(order[index:]) or "") in _RANDOM:
+            return True
+        if isinstance(item, Group) and not is_query(item) and _is_shuffled(item.items):
+            return True
+    return False
 
 
 def _number(items: list[Item]) -> int | None:
@@ -360,6 +370,8 @@ class _Conditions:
         while is_word(at(right, 0), "ALL", "ANY", "SOME", "NOT", "DISTINCT", "FROM", "TO", "SYMMETRIC"):
             operator = f"{operator} {right[0][1]}"  # type: ignore[index]
             right = right[1:]
+        if operator == "SIMILAR":
+            operator, right = "SIMILAR TO", right[1:]
         right = before(right, "ESCAPE", "COLLATE")
         is_list = operator.endswith(("IN", "ALL", "ANY", "SOME"))
         yield Condition(

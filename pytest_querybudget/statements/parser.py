@@ -6,6 +6,7 @@ It knows the clauses of SQL and not the grammar of any dialect: what it does not
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 from pytest_querybudget.statements.frames import Frame
 from pytest_querybudget.statements.lexer import KEYWORD, LITERAL, NAME, OP, Token
@@ -434,6 +435,8 @@ class Parser:
         self.item, self.last, _, self.join, self.cte = self.saved.pop()
         self.expect = ""
         outer.has_query = True
+        if outer.operator:
+            outer.queries.append(query)
         if outer.clause == "ctes":
             for output, name in zip(query.outputs, outer.names):  # noqa: B905 - fewer names than columns are legal
                 output.label = name
@@ -511,7 +514,7 @@ class Parser:
             self.volatile = True
         if name is None or len(self.values) >= MAX_BINDS:
             return
-        value = Value(name, literal, frame.query)
+        value = Value(name, literal, frame.query, at=index)
         self.values.append(value)
         clause = frame.clause
         if clause in ("limit", "offset"):
@@ -520,12 +523,24 @@ class Parser:
                 frame.clause, self.item = "select", index + 1
         elif clause == "set":
             self._assign(value)
-        elif clause == "values" and frame.query.kind in ("insert", "merge"):
-            value.role = "value"
+        elif clause == "values":
             row = next((each for each in reversed(self.frames) if each.purpose in ("row", "query")), frame)
+            if frame.query.kind not in ("insert", "merge"):
+                self._value_of_row(frame.query, row.index, value)
+                return
+            value.role = "value"
             value.path = frame.query.targets[row.index] if row.index < len(frame.query.targets) else None
         elif clause in _COMPARING:
             (frame.right_values if frame.operator else frame.left_values).append(value)
+
+    def _value_of_row(self, query: Query, place: int, value: Value) -> None:
+        """Take a value in VALUES for a column, as long as there is one row."""
+        if query is self.top:
+            return
+        if place == len(query.outputs):
+            query.outputs.append(Output(None, f"column{place + 1}", value))
+        else:
+            query.listed = True
 
     def _is_top(self, index: int) -> bool:
         return self._word(index - 1) == "TOP" or (self._text(index - 1) == "(" and self._word(index - 2) == "TOP")
@@ -545,8 +560,13 @@ class Parser:
             return
         self.item = -1
         output = read_output(self.tokens, start, end)
+        made_of = list(takewhile(lambda each: each.at >= start, reversed(self.values)))
+        is_constant = len(made_of) == 1 and not frame.has_query and set(frame.left) <= {output.label}
         if query.first is None:
+            output.value = made_of[0] if is_constant else None
             query.outputs.append(output)
+        elif is_constant:
+            query.first.listed = True
 
     # Looking around ----------------------------------------------------------------------------------------------
 

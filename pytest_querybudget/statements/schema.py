@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import MetaData, Table
@@ -54,7 +54,9 @@ def _expressions(table: Table) -> Iterator[str]:
     The columns of a trigram index, which serves patterns, stand there as `trgm email`.
     """
     for index in table.indexes:
-        if "trgm" in str(dict(index.dialect_options["postgresql"]).get("ops")):
+        # To ask for the options of a dialect would import it: they are there where the index was given some.
+        given: Mapping[str, Any] = index.dialect_options.get("postgresql", {})
+        if "trgm" in str(dict(given).get("ops")):
             yield from (f"trgm {str(column.name).lower()}" for column in index.columns)
         if len(index.expressions) != len(index.columns) or any(
             not hasattr(each, "table") for each in index.expressions

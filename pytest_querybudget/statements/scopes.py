@@ -18,6 +18,8 @@ class Value:
     query: Query
     role: str = "other"
     path: str | None = None
+    # Where it stands among the tokens.
+    at: int = -1
 
 
 @dataclass(slots=True)
@@ -33,10 +35,11 @@ class Source:
 
 @dataclass(slots=True)
 class Output:
-    """One column of a select list: the plain column it is, if it is one, and its label."""
+    """One column of a select list: the plain column that it is, its label, and the only value that it is made of."""
 
     path: str | None
     label: str
+    value: Value | None = None
 
 
 @dataclass(slots=True)
@@ -66,6 +69,10 @@ class Query:
     ctes: dict[str, Query] = field(default_factory=dict)
     outputs: list[Output] = field(default_factory=list)
     comparisons: list[Comparison] = field(default_factory=list)
+    # Columns that are compared for equality with what a query inside gives.
+    matched: list[tuple[list[str], Query]] = field(default_factory=list)
+    # Whether several of its rows are made of values alone: a list.
+    listed: bool = False
     target: Source | None = None
     targets: list[str] = field(default_factory=list)
     first: Query | None = None
@@ -179,10 +186,7 @@ def _base(source: Source, name: str, depth: int) -> tuple[str, str | None]:
     if derived is None or depth > MAX_DEPTH:
         return name, None
     inner = derived.first or derived
-    output = labels(inner).get(name.lower())
-    if source.renamed:
-        lowered = [each.lower() for each in source.renamed[: len(inner.outputs)]]
-        output = inner.outputs[lowered.index(name.lower())] if name.lower() in lowered else None
+    output = _output_of(source, inner, name)
     if output is None:
         only = inner.outputs[0] if len(inner.outputs) == 1 else None
         if only is None or only.label != "*" or len(inner.sources) != 1:
@@ -192,3 +196,33 @@ def _base(source: Source, name: str, depth: int) -> tuple[str, str | None]:
         return name, None
     found = resolve(inner, output.path, depth + 1)
     return (found.name, found.table) if found.table else (name, None)
+
+
+def _output_of(source: Source, inner: Query, name: str) -> Output | None:
+    """The column of a derived table that a name stands for."""
+    if not source.renamed:
+        return labels(inner).get(name.lower())
+    lowered = [each.lower() for each in source.renamed[: len(inner.outputs)]]
+    return inner.outputs[lowered.index(name.lower())] if name.lower() in lowered else None
+
+
+def constant_behind(query: Query, path: str, depth: int = 0) -> Value | None:
+    """The value that a name stands for: that of the one row of a CTE or subquery, `WITH wanted AS (SELECT 5 AS id)`."""
+    column = resolve(query, path)
+    source = column.source
+    if source is None or source.derived is None or depth > MAX_DEPTH:
+        return None
+    inner = source.derived.first or source.derived
+    output = _output_of(source, inner, split_path(path)[-1])
+    return None if output is None else constant_output(inner, output, depth + 1)
+
+
+def constant_output(query: Query, output: Output, depth: int = 0) -> Value | None:
+    """The value that a column of a query is made of, when it is not one of a list of values."""
+    if query.listed or depth > MAX_DEPTH:
+        return None
+    if output.value is not None or output.path is not None:
+        return output.value or constant_behind(query, output.path or "", depth)
+    inner = query.sources[0].derived if output.label == "*" and len(query.sources) == 1 else None
+    only = inner.outputs if inner is not None else []
+    return constant_output(inner, only[0], depth + 1) if inner is not None and len(only) == 1 else None

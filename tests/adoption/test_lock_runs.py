@@ -55,6 +55,26 @@ def test_a_directory_to_begin_in_is_a_selection(locked: Suite, monkeypatch: pyte
     assert len(entries(locked)) == 2
 
 
+@pytest.mark.parametrize("argument", ["--collect-only", "--setup-plan", "--setup-only"])
+def test_a_run_of_no_test_writes_nothing(locked: Suite, argument: str) -> None:
+    """An editor lists the tests every few seconds, with the options of the ini file."""
+    (locked.path / "tests/there/test_there.py").unlink()
+    report = locked.path / "kept.json"
+    report.write_text("of the last run", "utf-8")
+    done = locked.run("", *UPDATE, argument, "--querybudget-report=json:kept.json")
+    assert done.code == 0
+    assert len(entries(locked)) == 2
+    assert report.read_text("utf-8") == "of the last run"
+    assert "query budget" not in done.text
+
+
+def test_a_module_that_cannot_be_imported_stays_in_the_lock(locked: Suite) -> None:
+    """Its tests still exist, and may be there again tomorrow."""
+    locked.write("tests/there/test_there.py", "import nowhere\n")
+    locked.run("", *UPDATE, "--continue-on-collection-errors")
+    assert len(entries(locked)) == 2
+
+
 @pytest.mark.parametrize("where", ["argument", "environment"])
 def test_ignoring_a_directory_is_a_selection(locked: Suite, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     """What one run ignores stays in the lock."""

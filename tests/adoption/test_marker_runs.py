@@ -81,6 +81,27 @@ def sources(suite: Suite) -> str:
     )
 
 
+def test_a_dry_run_of_another_plugin_stays_its_own(suite: Suite) -> None:
+    """Its option is no conflict, and beside `--querybudget-write-markers` both hear it."""
+    source = "def test_one(pytestconfig):\n    ask(1)\n    print('dry:', pytestconfig.getoption('dry_run'))\n"
+    suite.write(
+        "conftest.py", "def pytest_addoption(parser):\n    parser.addoption('--dry-run', action='store_true')\n"
+    )
+    assert "dry: False" in suite.run(source, "-s").text
+    alone = suite.run(source, "-s", "--dry-run").text
+    assert "dry: True" in alone
+    assert "max_queries markers" not in alone
+    both = suite.run(source, "-s", WRITE, "--dry-run").text
+    assert "dry: True" in both
+    assert "+@pytest.mark.max_queries(1)" in both
+    assert "max_queries(1)" not in (suite.path / "test_it.py").read_text("utf-8")
+
+
+def test_a_dry_run_of_nothing_is_an_error(suite: Suite) -> None:
+    """The option has no meaning by itself."""
+    assert "unrecognized arguments: --dry-run" in suite.run("def test_one(): pass", "--dry-run").text
+
+
 @pytest.mark.parametrize("workers", ["0", "2"])
 def test_budgets_are_written(bare: Suite, workers: str) -> None:
     """Where none holds; slack is taken away, of classes and modules too; comments stay, a second run changes nothing."""

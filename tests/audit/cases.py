@@ -162,6 +162,18 @@ other = aliased(Order)
 return [order.number for order in session.scalars(select(other))]
 => no_unused_columns: Order.document (JSON) -> defer(alias_of_Order.document)
 
+[alias_joined]
+other = aliased(Order)
+orders = session.scalars(select(other).options(load_only(other.number), joinedload(other.customer)))
+return [(order.number, order.customer.bio, order.customer.photo) for order in orders]
+=> no_unused_columns: Customer.settings (JSON) was loaded -> defaultload(alias_of_Order.customer).defer(Customer.settings)) to the query at
+
+[alias_lazy]
+other = aliased(Order)
+orders = session.scalars(select(other).options(load_only(other.number, other.customer_id))).all()
+return [(order.customer.bio, order.customer.photo) for order in orders]
+=> no_unused_columns: Customer.settings (JSON) was loaded -> where alias_of_Order is its aliased(Order)
+
 [selectin]
 customers = session.scalars(select(Customer).options(load_only(Customer.name), selectinload(Customer.orders)))
 return [order.note + order.terms for customer in customers for order in customer.orders]
@@ -217,7 +229,7 @@ return [order.number for order in session.query(Order).filter(Order.id > 2)]
 [given_text]
 query = select(Order).from_statement(text("SELECT * FROM orders"))
 return [order.number for order in session.scalars(query)]
-=> no_unused_columns: were loaded with 6 Order -> Leave them out of the text
+=> no_unused_columns: were loaded with 6 Order -> Leave orders.document, orders.note and orders.terms out of the text
 
 [eager_unread]
 orders = session.scalars(select(Order).options(selectinload(Order.items)))
@@ -228,6 +240,32 @@ return [order.note + order.terms + str(order.document) for order in orders]
 orders = session.scalars(select(Order).options(joinedload(Order.customer)))
 return [order.note + order.terms + str(order.document) for order in orders]
 => no_unused_loads: Order.customer was loaded eagerly by an option (3 Customer) -> Leave joinedload(Order.customer) out
+
+[eager_subquery_unread]
+orders = session.scalars(select(Order).options(subqueryload(Order.items)))
+return [order.note + order.terms + str(order.document) for order in orders]
+=> no_unused_loads: Order.items was loaded eagerly by an option (12 Item) and never read -> Leave subqueryload(Order.items) out
+
+[eager_contained_unread]
+orders = session.scalars(select(Order).join(Order.customer).options(contains_eager(Order.customer)))
+return [order.note + order.terms + str(order.document) for order in orders]
+=> no_unused_loads: Order.customer was loaded eagerly by an option (3 Customer) -> Leave contains_eager(Order.customer) out
+
+[eager_of_an_alias_unread]
+other = aliased(Order)
+orders = session.scalars(select(other).options(selectinload(other.items)))
+return [order.note + order.terms + str(order.document) for order in orders]
+=> no_unused_loads: Order.items was loaded eagerly by an option (12 Item) -> Leave selectinload(alias_of_Order.items) out
+
+[eager_of_one_unread]
+order = session.get(Order, 1, options=[selectinload(Order.items)])
+return order.note + order.terms + str(order.document)
+=> no_unused_loads: Order.items was loaded eagerly by an option (2 Item) -> Leave selectinload(Order.items) out
+
+[eager_of_one_in_part]
+order = session.get(Order, 1, options=[load_only(Order.number), selectinload(Order.items)])
+return [item.text for item in order.items]
+=> no_unused_columns: Item.picture (BLOB) was loaded -> Pass options=[defaultload(Order.items).defer(Item.picture)] to session.get() at
 
 [eager_nested_unread]
 customers = session.scalars(select(Customer).options(selectinload(Customer.orders).selectinload(Order.items)))
@@ -301,4 +339,208 @@ return [order.number for order in orders]
 orders = session.scalars(select(Order)).all()
 session.close()
 return [(order.note, order.terms, order.document) for order in orders]
+
+[positions_by_name]
+return [row.number for row in session.execute(select(Order.number, Order.note))]
+=> no_unused_columns: orders.note (TEXT) was selected in 6 rows and never read -> Leave orders.note out of the SELECT at
+
+[positions_by_index]
+return [row[0] for row in session.execute(select(Order.number, Order.terms, Order.document))]
+=> no_unused_columns: orders.document (JSON) and orders.terms (TEXT) were selected in 6 rows -> Leave orders.document and orders.terms out
+
+[positions_from_the_end]
+return [row[-1] for row in session.execute(select(Order.number, Order.note))]
+
+[positions_by_mapping]
+return [row["number"] for row in session.execute(select(Order.number, Order.note)).mappings()]
+=> no_unused_columns: orders.note (TEXT) was selected -> Leave orders.note out
+
+[positions_by_mapping_of_a_row]
+return [row._mapping.get("note") for row in session.execute(select(Order.number, Order.note, Order.terms)).all()]
+=> no_unused_columns: orders.terms (TEXT) was selected -> Leave orders.terms out
+
+[positions_by_column]
+return [row._mapping[Order.number] for row in session.execute(select(Order.number, Order.note)).all()]
+=> no_unused_columns: orders.note (TEXT) was selected -> Leave orders.note out
+
+[positions_of_a_scalar]
+return session.scalar(select(Order.number, Order.note))
+=> no_unused_columns: orders.note (TEXT) was selected in one row -> Leave orders.note out
+
+[positions_of_one]
+return session.execute(select(Order.number, Order.note).where(Order.id == 1)).one().number
+=> no_unused_columns: orders.note (TEXT) was selected in one row -> Leave orders.note out
+
+[positions_if_there]
+row = session.execute(select(Order.number, Order.note)).first()
+return row.number if row else None
+=> no_unused_columns: orders.note (TEXT) was selected in one row -> Leave orders.note out
+
+[positions_of_a_query]
+return [row.number for row in session.query(Order.number, Order.note)]
+=> no_unused_columns: orders.note (TEXT) was selected in 6 rows -> Leave orders.note out
+
+[positions_of_core]
+with engine.connect() as connection:
+    return [row.number for row in connection.execute(select(Order.__table__))]
+=> no_unused_columns: orders.document (JSON), orders.note (TEXT) and orders.terms (TEXT) were selected in 6 rows -> Leave orders.document
+
+[positions_of_core_by_an_entity]
+with engine.connect() as connection:
+    return [row.number for row in connection.execute(select(Order))]
+=> no_unused_columns: orders.document (JSON), orders.note (TEXT) and orders.terms (TEXT) were selected in 6 rows -> Leave orders.document
+
+[positions_of_core_by_column]
+table = Order.__table__
+with engine.connect() as connection:
+    rows = connection.execute(select(table.c.number, table.c.note, table.c.terms)).fetchall()
+    return [(row._mapping[table.c.number], row[1]) for row in rows]
+=> no_unused_columns: orders.terms (TEXT) was selected in 6 rows -> Leave orders.terms out
+
+[positions_of_core_streamed]
+with engine.connect() as connection:
+    found = connection.execution_options(yield_per=2).execute(select(Order.__table__.c["number", "note"]))
+    return [row.number for part in found.partitions() for row in part]
+=> no_unused_columns: orders.note (TEXT) was selected in 6 rows -> Leave orders.note out
+
+[positions_with_an_alias]
+other = aliased(Order)
+return [row.number for row in session.execute(select(other.number, other.note.label("words")))]
+=> no_unused_columns: orders.note (TEXT) was selected in 6 rows -> Leave orders.note out
+
+[positions_beside_an_entity]
+rows = session.execute(select(Customer, Order.note).join(Customer.orders).options(load_only(Customer.name)))
+return [row.Customer.name for row in rows]
+=> no_unused_columns: orders.note (TEXT) was selected in 6 rows -> Leave orders.note out
+
+[positions_of_some_rows]
+rows = session.execute(select(Order.number, Order.note)).all()
+return rows[0].number, rows[1].note
+
+[positions_unpacked]
+return [number for number, _ in session.execute(select(Order.number, Order.note))]
+
+[positions_listed]
+return [(row.number, list(row)) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_tuple]
+return [(row.number, tuple(row)) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_own_tuple]
+return [(row.number, row._tuple()) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_asdict]
+return [(row.number, row._asdict()) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_dict_of_mapping]
+return [(row.number, dict(row._mapping)) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_given_on]
+def take(number, note): return number
+return [take(**row) for row in session.execute(select(Order.number, Order.note)).mappings()]
+
+[positions_of_items]
+return [(row.number, list(row._mapping.items())) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_of_values]
+return [(row.number, list(row._mapping.values())) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_compared]
+rows = session.execute(select(Order.number, Order.note)).all()
+return rows[0].number, rows[0] == rows[1]
+
+[positions_compared_to_a_tuple]
+return [row.number for row in session.execute(select(Order.number, Order.note)) if ("0", "note") == row]
+
+[positions_sorted]
+return [row.number for row in sorted(session.execute(select(Order.number, Order.note)))]
+
+[positions_in_a_set]
+return [row.number for row in set(session.execute(select(Order.number, Order.note)))]
+
+[positions_unique]
+return [row.number for row in session.execute(select(Order.number, Order.note)).unique()]
+
+[positions_distinct]
+return [row.number for row in session.execute(select(Order.number, Order.note).distinct())]
+
+[positions_of_a_union]
+table = Order.__table__.c
+with engine.connect() as connection:
+    return [row.number for row in connection.execute(union(select(table.number, table.note), select(table.number, table.terms)))]
+
+[positions_searched]
+return [row.number for row in session.execute(select(Order.number, Order.note)) if "note" in row]
+
+[positions_indexed]
+return [(row.number, row.index("note")) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_pickled]
+return [(row.number, pickle.loads(pickle.dumps(row))) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_copied]
+return [(row.number, copy.copy(row), copy.deepcopy(row)) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_printed]
+return [(row.number, repr(row)) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_formatted]
+return [(row.number, f"{row}") for row in session.execute(select(Order.number, Order.note))]
+
+[positions_sliced]
+return [row[0:2] for row in session.execute(select(Order.number, Order.note))]
+
+[positions_of_a_slice]
+return [row[:1] for row in session.execute(select(Order.number, Order.note))]
+=> no_unused_columns: orders.note (TEXT) was selected in 6 rows -> Leave orders.note out
+
+[positions_counted]
+return [(row.number, len(row)) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_cut]
+return list(session.execute(select(Order.number, Order.note)).columns("note"))
+
+[positions_of_scalars]
+return session.scalars(select(Order.number, Order.note)).all()
+
+[positions_frozen]
+frozen = session.execute(select(Order.number, Order.note)).freeze()
+return [row.number + row.note for row in frozen()]
+
+[positions_merged]
+one, other = (session.execute(select(Order.number, Order.note).where(Order.id == each)) for each in (1, 2))
+return [row.number for row in one.merge(other)]
+
+[positions_zipped]
+return list(zip(*session.execute(select(Order.number, Order.note))))
+
+[positions_never_looked_at]
+return session.execute(select(Order.number, Order.note)).first() is not None
+
+[positions_of_expressions]
+return [row.number for row in session.execute(select(Order.number, func.length(Order.note).label("size")).order_by("size"))]
+
+[positions_of_a_text]
+return [row.number for row in session.execute(text("SELECT number, note FROM orders"))]
+
+[positions_of_a_grouping]
+return [row.number for row in session.execute(select(Order.number, func.count()).group_by(Order.number))]
+
+[positions_by_a_serializer]
+from pydantic import BaseModel, ConfigDict, create_model
+model = create_model("Seen", __config__=ConfigDict(from_attributes=True), number=(str, ...))
+return [model.model_validate(row) for row in session.execute(select(Order.number, Order.note))]
+=> no_unused_columns: orders.note (TEXT) was selected in 6 rows -> Leave orders.note out
+
+[positions_by_attrgetter]
+return [attrgetter("number", "note")(row) for row in session.execute(select(Order.number, Order.note))]
+
+[positions_read_later]
+rows = session.execute(select(Order.number, Order.note)).all()
+session.close()
+return [row.number for row in rows], [getattr(row, "note") for row in rows]
+
+[positions_of_inner_loads]
+customers = session.scalars(select(Customer).options(load_only(Customer.name), subqueryload(Customer.orders).load_only(Order.number)))
+return [order.number for customer in customers for order in customer.orders]
 """

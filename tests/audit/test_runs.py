@@ -439,3 +439,152 @@ def test_attributes_do_what_they_did(application: Suite) -> None:
     outcome = application.run(ATTRIBUTES, "--querybudget-audit", head=HEAD)
     assert outcome.counts == {"passed": 1}, outcome.text
     assert not outcome.problems
+
+
+ROWS = """
+import asyncio
+from sqlalchemy.engine import Row, RowMapping
+from sqlalchemy.ext.asyncio import create_async_engine
+NOTES = select(Order.number, Order.note)
+
+def returned(session):
+    return session.execute(NOTES).all()
+
+def written():
+    with engine.connect() as connection:
+        return [row.number for row in connection.execute(text("SELECT number, note FROM orders"))]
+
+def one_line(session, *columns):
+    return session.execute(select(*columns)).all()
+
+async def streamed(engine):
+    async with engine.connect() as connection:
+        found = await connection.stream(NOTES)
+        return [row.number async for row in found]
+
+async def executed(engine):
+    async with engine.connect() as connection:
+        return [row.number for row in await connection.execute(NOTES)]
+
+@pytest.mark.parametrize("ask", [streamed, executed])
+async def test_async(ask):
+    engine = create_async_engine("sqlite+aiosqlite://", poolclass=StaticPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+        await connection.run_sync(lambda c: fill(Session(c)))
+    assert await ask(engine)
+    await engine.dispose()
+
+def test_returned():
+    with Session(engine) as session:
+        assert [row.number for row in returned(session)]
+
+@pytest.mark.no_unused_columns
+def test_returned_and_declared():
+    with Session(engine) as session:
+        assert [row.number for row in returned(session)]
+
+@pytest.mark.no_unused_columns
+def test_text():
+    assert written()
+
+def test_text_undeclared():
+    assert written()
+
+@pytest.mark.no_unused_columns("orders.note")
+def test_left_out():
+    assert written()
+
+@pytest.mark.no_unused_columns
+def test_one_line_for_several():
+    with Session(engine) as session:
+        assert [row.number for row in one_line(session, Order.number, Order.note)]
+        assert [row.note for row in one_line(session, Order.note, Order.number, Order.id)]
+
+def test_a_block(query_budget):
+    with query_budget() as recording:
+        with Session(engine) as session:
+            assert [row[0] for row in session.execute(NOTES)]
+    (statement,) = recording.statements()
+    assert [each.read for each in statement.loaded] == [{"number"}]
+
+def test_rows_are_rows():
+    with Session(engine) as session:
+        row = session.execute(NOTES).first()
+        assert isinstance(row, Row) and isinstance(row, tuple) == issubclass(Row, tuple)
+        assert type(row).__name__ == "Row" and repr(row) == str(row) == "('0', 'note')"
+        assert row == ("0", "note") and ("0", "note") == row and row != ("1", "note") and row < ("1",) and row >= ("0",)
+        assert hash(row) == hash(("0", "note")) and row in {("0", "note")} and "note" in row and len(row) == 2 and row
+        assert (row[-1], row[:1], row.note, row.count("note"), row.index("note")) == ("note", ("0",), "note", 1, 1)
+        assert list(reversed(row)) == ["note", "0"] and row._fields == ("number", "note")
+        assert row._asdict() == dict(row._mapping) == {"number": "0", "note": "note"}
+        assert isinstance(row._mapping, RowMapping) and type(row._mapping).__name__ == "RowMapping"
+        assert row._mapping == {"number": "0", "note": "note"} and list(row._mapping) == ["number", "note"]
+        assert row._mapping[Order.note] == "note" and "note" in row._mapping and row._mapping.get("x", 1) == 1
+        for each in (pickle.loads(pickle.dumps(row)), copy.copy(row), copy.deepcopy(row)):
+            assert each == row and type(each) is Row
+        for each in (pickle.loads(pickle.dumps(row._mapping)), copy.copy(row._mapping)):
+            assert each == row._mapping and type(each) is RowMapping
+        for wrong in (lambda: row.missing, lambda: setattr(row, "note", 1)):
+            with pytest.raises(AttributeError):
+                wrong()
+        for wrong, error in ((lambda: row[7], IndexError), (lambda: row["note"], TypeError), (lambda: row._mapping["x"], KeyError)):
+            with pytest.raises(error):
+                wrong()
+        assert not hasattr(row, "missing") and getattr(row, "missing", 7) == 7
+"""
+
+
+def test_rows_are_watched(application: Suite) -> None:
+    """Sync and async, what a test gets is its own, and a row does what rows do."""
+    outcome = application.run(ROWS, "--querybudget-audit", head=HEAD)
+    assert outcome.counts == {"passed": 8, "failed": 2}, outcome.text
+    assert not outcome.problems
+    found = {name: rules for name in outcome.tests if (rules := outcome.found(name))}
+    assert found == {
+        "test_async[streamed]": ["no_unused_columns"],
+        "test_async[executed]": ["no_unused_columns"],
+        "test_returned_and_declared": ["NO_UNUSED_COLUMNS"],
+        "test_text": ["NO_UNUSED_COLUMNS"],
+    }
+    (text,) = outcome.tests["test_text"]["findings"]
+    assert text["message"] == "orders.note was selected in 6 rows and never read"
+
+
+def test_rows_are_not_touched_without_the_option(application: Suite) -> None:
+    """Without the audit a row is SQLAlchemy's own, and after a run with it it is again."""
+    tests = """
+    from sqlalchemy.engine import Row
+    from sqlalchemy.orm import loading
+    def test_it():
+        with Session(engine) as session:
+            assert (type(session.execute(select(Order.number, Order.note)).first()) is Row) == OWN
+            assert loading.instances.__module__ == ("sqlalchemy.orm.loading" if OWN else "pytest_querybudget.capture.selected")
+    """
+    for arguments in ([], ["--querybudget-audit"], []):
+        outcome = application.run(tests, *arguments, head=f"{HEAD}OWN = {not arguments}\n")
+        assert outcome.counts == {"passed": 1}, outcome.text
+
+
+def test_unknown_rows_are_one_warning(application: Suite) -> None:
+    """Where SQLAlchemy makes rows in another way, the run says so once, and objects are watched all the same."""
+    application.write(
+        "conftest.py",
+        """
+        from sqlalchemy.orm import loading
+        known = loading.instances
+        loading.instances = lambda *given, **more: known(*given, **more)
+        """,
+    )
+    tests = """
+    def test_objects(): assert numbers()
+    def test_rows():
+        with Session(engine) as session:
+            assert [row.number for row in session.execute(select(Order.number, Order.note))]
+    """
+    outcome = application.run(tests, "--querybudget-audit", "-p", "conftest", head=HEAD, subprocess=True)
+    assert outcome.counts == {"passed": 2}
+    (problem,) = outcome.problems
+    assert problem.startswith("audit: SQLAlchemy makes rows in a way that the audit does not know")
+    assert outcome.found("test_objects") == ["no_unused_columns"]
+    assert outcome.found("test_rows") == []

@@ -6,7 +6,7 @@ from operator import attrgetter
 from typing import Any, Optional
 from sqlalchemy import (
     JSON, ForeignKey, LargeBinary, String, Text, create_engine, delete, event, exists, func, insert, inspect, select,
-    text, update,
+    text, union, update,
 )
 from sqlalchemy.ext.associationproxy import association_proxy
 from sqlalchemy.ext.hybrid import hybrid_property

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ import pytest
 import pytest_querybudget
 from pytest_querybudget.cli import main, parser
 from pytest_querybudget.cli.console import Console, UsageError
-from pytest_querybudget.cli.ruling import catalogue, page
+from pytest_querybudget.cli.ruling import catalogue, folded, page
 from pytest_querybudget.lock.store import read, update_file
 from pytest_querybudget.reports.document import Problem, Report
 from pytest_querybudget.reports.json import dumps, load
@@ -271,6 +272,29 @@ class Rule:
     documentation = "\n## What it does\n\nFinds loops.\n"
 
 
+def test_a_page_is_folded_to_the_terminal_but_for_its_code() -> None:
+    prose = "A sentence that has more words than one line of a terminal takes, and so has to go on in the next one."
+    item = "- `per=`: an option whose text goes on\n  in the next line, and then is folded once more with all of it."
+    code = f"```python\nx = {'1 + ' * 30}1\n```"
+    table = f"| {'cell | ' * 20}|"
+    made = folded(f"## Title\n\n{prose}\n{item}\n- two\n\n{code}\n\n{table}", 60)
+    assert made.startswith(
+        "## Title\n\n"
+        "A sentence that has more words than one line of a terminal\n"
+        "takes, and so has to go on in the next one.\n"
+        "- `per=`: an option whose text goes on in the next line, and\n"
+        "  then is folded once more with all of it.\n"
+        "- two\n\n```python\n"
+    )
+    assert made.endswith(f"{code}\n\n{table}")
+
+
+def test_the_version_is_said(run: Run) -> None:
+    """That of the package."""
+    status, out, _ = run("--version")
+    assert (status, out) == (0, f"querybudget {version('pytest-querybudget')}\n")
+
+
 def test_rules_are_listed_and_explained() -> None:
     """In columns, with a hint for a name that is nearly right."""
     assert list(catalogue([Rule()])) == [
@@ -290,7 +314,10 @@ def test_the_catalogue_is_that_of_the_package(run: Run) -> None:
     assert status == 0
     assert [line for line in out.splitlines() if len(line) > 80] == []
     for name in [line.split()[0] for line in out.splitlines() if not line.startswith(" ")]:
-        assert "## What it does" in run("rules", name)[1]
+        explained = run("rules", name)[1]
+        assert "## What it does" in explained
+        code = explained.split("```")[::2]
+        assert [each for part in code for each in part.splitlines() if len(each) > 80] == []
     status, out, err = run("rules", "no_n_plus_on")
     assert (status, out) == (2, "")
     assert err == "querybudget: error: there is no rule 'no_n_plus_on': did you mean no_n_plus_one?\n"

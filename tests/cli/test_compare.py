@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from pytest_querybudget.cli.comparison_table import as_table
 from pytest_querybudget.compare import (
     Tolerance,
     compare,
@@ -62,6 +63,15 @@ def test_a_finding_is_not_cured_by_not_running_its_test() -> None:
     base = report(wasteful())
     for head in (report(), report(lean(outcome="skipped")), report(lean(outcome="failed"))):
         assert compare(base, head).cured == ()
+
+
+def test_a_long_name_of_a_test_keeps_its_end() -> None:
+    """What tells it from others stands there."""
+    names = [f"tests/{'folder/' * 12}test_it.py::test_{each}" for each in "ab"]
+    base, head = (report(*(entry(each, statement(count=count)) for each in names)) for count in (1, 2))
+    lines = [each for each in as_table(compare(base, head)) if "test_it" in each]
+    assert [each[-18:] for each in lines] == ["test_it.py::test_a", "test_it.py::test_b"]
+    assert [len(each) for each in lines] == [80, 80]
 
 
 @pytest.mark.parametrize(

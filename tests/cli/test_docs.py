@@ -28,7 +28,7 @@ def options(of: argparse.ArgumentParser, path: str = "") -> Iterator[tuple[str, 
 def test_every_command_and_option_is_documented() -> None:
     """In the section of its command."""
     sections = re.split(r"^## ", (DOCS / "cli.md").read_text("utf-8"), flags=re.MULTILINE)
-    texts = {section.split()[1]: section for section in sections[1:]}
+    texts = {"": sections[0], **{section.split()[1]: section for section in sections[1:]}}
     found = list(options(parser()))
     assert len(found) > 10
     for command, option in found:

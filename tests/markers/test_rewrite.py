@@ -636,7 +636,7 @@ def test_what_is_left_alone_says_why() -> None:
     assert left == {
         ("test_a",): "runs examples, which differ",
         ("test_b",): "not all of it ran and passed",
-        ("TestX", "test_c"): "defined in another file",
+        ("TestX", "test_c"): "no function of this file",
     }
 
 

@@ -85,6 +85,16 @@ def test_failures_and_summary_at_80_columns(
     )
 
 
+def test_with_qq_nothing_is_said_but_what_is_wrong(suite: Suite) -> None:
+    """As pytest leaves out its own last line then."""
+    told = suite.run("def test_it():\n    ask(1)\n", "-qq").text
+    assert "query budget" not in told
+    assert "report.json" not in told
+    told = suite.run("@pytest.mark.allow_queries('no_write_loops')\ndef test_it():\n    ask(1)\n", "-qq").text
+    assert "silences nothing" in told
+    assert "1 query" not in told
+
+
 LIMITS = """
 from orders import list_orders, report
 

@@ -13,9 +13,11 @@ from pytest_querybudget.reports.document import (
     Problem,
     ProofEntry,
     Report,
+    RequestsEntry,
     StatementEntry,
     TestEntry,
     Tool,
+    TransactionsEntry,
     total,
 )
 
@@ -143,6 +145,7 @@ def report() -> Report:
         _listing("tests/test_orders.py::test_list_orders_again[2-x]", "passed", 1.1),
         _test(
             "tests/test_importing.py::TestImporter::test_save_all", "passed", (SAVEPOINT, WRITE), (LOOP,),
+            connections=2, transactions=TransactionsEntry(count=2, queries=200, seconds=0.19, silent=0.1, silence=0.02),
             call=PhaseEntry(queries=200, by_kind={"insert": 200}, db_time=0.0731, checkouts=1, connects=1),
             budget={"max_queries": BudgetEntry(limit=1000, actual=200, declared="ini")}, duration=0.21,
         ),
@@ -178,7 +181,12 @@ def _listing(nodeid: str, outcome: str, slower: float) -> TestEntry:
             queries=54, by_kind={"select": 54}, db_time=0.0224 * slower, rows=103, checkouts=1, connects=1
         ),
         budget={"max_queries": BudgetEntry(limit=2, actual=54), "max_rows": BudgetEntry(limit=100, actual=50)},
-        routes={"GET /orders": 51, "GET /settings/{name}": 3}, duration=0.16 * slower,
+        routes={"GET /orders": 51, "GET /settings/{name}": 3},
+        requests={
+            "GET /orders": RequestsEntry(count=1, queries=51, most=51),
+            "GET /settings/{name}": RequestsEntry(count=3, queries=3, most=1),
+        },
+        duration=0.16 * slower,
     )  # fmt: skip
 
 
@@ -192,10 +200,13 @@ def _test(
     setup: PhaseEntry | None = None,
     budget: dict[str, BudgetEntry] | None = None,
     routes: dict[str, int] | None = None,
+    requests: dict[str, RequestsEntry] | None = None,
     duration: float = 0.0,
+    connections: int = 0,
+    transactions: TransactionsEntry | None = None,
 ) -> TestEntry:
     phases = {"setup": setup or PhaseEntry(), "call": call, "teardown": PhaseEntry()}
     return TestEntry(
         nodeid=nodeid, outcome=outcome, phases=phases, budget=budget or {}, statements=statements,
-        findings=findings, duration=duration, routes=routes or {},
+        findings=findings, duration=duration, routes=routes or {}, requests=requests or {}, connections=connections, transactions=transactions,
     )  # fmt: skip

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from pytest_querybudget.reports.document import Report, total
+from pytest_querybudget.reports.document import Location, Report, TestEntry, total
 from pytest_querybudget.reports.html import HtmlFormat
 from pytest_querybudget.reports.writer import write
 from tests.reports import browser
@@ -332,6 +332,46 @@ def test_layout_holds(target: str, width: int, reader: Reader) -> None:
         ".map((each) => each.className || each.tagName)"
     )
     assert wide == []
+
+
+LONG_CURE = (
+    "Add .options(selectinload(Order.items).selectinload(OrderItem.product).joinedload(Product.manufacturer_of_the_part),"
+    " selectinload(Order.customer).load_only(Customer.id, Customer.name)) to the query at src/shop/services/reports.py:118"
+)
+LONG_PLACE = Location(
+    path="src/shop/services/reports/monthly.py", line=118, function="MonthlyReport.customers_by_turnover"
+)
+# The last letter of each line of an element, and the first one of the next.
+BREAKS = """((element) => {
+    const breaks = [], walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT), range = document.createRange();
+    let before = null, top = null;
+    while (walker.nextNode())
+        for (let at = 0; at < walker.currentNode.length; at++) {
+            range.setStart(walker.currentNode, at);
+            range.setEnd(walker.currentNode, at + 1);
+            const box = range.getBoundingClientRect(), sign = range.toString();
+            if (sign === " ") before = sign;
+            if (!box.width) continue;
+            if (top !== null && box.top > top + 5) breaks.push(before + sign);
+            [before, top] = [sign, box.top];
+        }
+    return breaks;
+})(document.querySelector(arguments[0]))"""
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_a_long_cure_breaks_between_its_steps(width: int, driver: Any, tmp_path: Path) -> None:
+    """Not within a word, and it is copied as it is."""
+    found = replace(LAZY, fix=LONG_CURE, location=LONG_PLACE)
+    tests = (TestEntry(nodeid="tests/test_it.py::test_it", outcome="passed", findings=(found,)),)
+    path = tmp_path / "report.html"
+    write(Report(mode="report", tests=tests, totals=total(tests)), HtmlFormat(), path)
+    reader = Reader(driver, path).go(f"#finding={found.identity}", width=width)
+    assert reader.all(".code pre")[0] == LONG_CURE
+    for element in (".code pre", ".details .place", ".list .place"):
+        breaks = reader.js(BREAKS, element)
+        assert [each for each in breaks if not set(each) & set(" ./_(,")] == [], element
+        assert breaks or width > 400, element
 
 
 def test_every_control_has_a_name(reader: Reader) -> None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import pytest
 
 from pytest_querybudget.findings.words import duration, durations
+from pytest_querybudget.recording.places import Place
+from pytest_querybudget.reports.failure import finding_lines
 from pytest_querybudget.reports.text import abridged, one_line, plural, pretty, printable, shorten, visible, well_formed
+from pytest_querybudget.rules.no_n_plus_one import Lookups
 
 
 @pytest.mark.parametrize(
@@ -142,3 +145,17 @@ def test_abridging_a_huge_statement_costs_little() -> None:
 def test_durations(limit: float, actual: float, said: tuple[str, str]) -> None:
     """A limit and what exceeds it never read the same."""
     assert durations(limit, actual) == said
+
+
+def test_a_caller_is_named_once() -> None:
+    """The callers below a message are those that the message does not name."""
+    chain = tuple(Place("shop.py", line, name) for line, name in ((3, "find"), (8, "names"), (20, "report")))
+    finding = Lookups(
+        sql="", tables=("orders",), count=3, location=chain[0], chain=chain, keys=("orders.id",), loop=chain[1]
+    )
+    assert list(finding_lines(finding))[:4] == [
+        "no_n_plus_one: the same query ran 3 times, each time for another orders.id,",
+        "    called in a loop at shop.py:8 in names",
+        "  at     shop.py:3 in find",
+        "  called by shop.py:20 in report",
+    ]

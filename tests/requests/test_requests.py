@@ -29,7 +29,7 @@ from fastapi.responses import StreamingResponse
 from starlette.testclient import TestClient
 
 app = FastAPI()
-router = APIRouter(prefix="/v1")
+router, nested = APIRouter(prefix="/v1"), APIRouter()
 inner = FastAPI()
 
 @app.get("/orders")
@@ -81,6 +81,15 @@ async def socket(websocket: WebSocket, room: str):
     ask(1)
     await websocket.close()
 
+@nested.get("/{order}/items/{item}")
+def item(order: int, item: int):
+    ask(1)
+
+@nested.get("/files/{name:path}")
+def file(name: str):
+    ask(1)
+
+router.include_router(nested, prefix="/{tenant}/nested")
 app.include_router(router)
 app.mount("/inner", inner)
 
@@ -146,6 +155,9 @@ def failure(suite: Suite, head: str, body: str, *arguments: str) -> str:
         ("client.get('/files/a/b.txt')", "GET /files/{name}", 1),
         ("client.get('/v1/items/parts/parts/items')", "GET /v1/items/{item}/parts/{part}", 1),
         ("client.get('/inner/users/users')", "GET /inner/users/{user}", 1),
+        ("client.get('/v1/1/nested/1/items/1')", "GET /v1/{tenant}/nested/{order}/items/{item}", 1),
+        ("client.get('/v1/7/nested/007/items/7')", "GET /v1/{tenant}/nested/{order}/items/{item}", 1),
+        ("client.get('/v1/a/nested/files/a/b/a')", "GET /v1/{tenant}/nested/files/{name}", 1),
         ("client.get('/nowhere/7')", "GET /nowhere/7", 0),
         ("client.get('/later')", "GET /later", 3),
         ("client.get('/stream')", "GET /stream", 2),
@@ -166,14 +178,14 @@ def test_an_application_of_starlette_is_named_by_its_routes(suite: Suite) -> Non
             ask(2)
             return PlainTextResponse("x")
 
-        plain = Starlette(routes=[Route("/a/{id:int}", one), Mount("/m", routes=[Route("/b/{id}", one)])])
+        plain = Starlette(routes=[Route("/a/{id:int}", one), Mount("/m/{tenant}", routes=[Route("/b/{id}", one)])])
 
         def test_it(query_budget):
             client = TestClient(query_budget.app(plain))
             client.get("/a/3")
-            client.get("/m/b/3")
+            client.get("/m/3/b/3")
     """
-    assert routes(suite, FASTAPI, body) == {"GET /a/{id}": 2, "GET /m/b/{id}": 2}
+    assert routes(suite, FASTAPI, body) == {"GET /a/{id}": 2, "GET /m/{tenant}/b/{id}": 2}
 
 
 def test_queries_of_all_requests_of_a_route_are_added_up(suite: Suite) -> None:
@@ -183,6 +195,26 @@ def test_queries_of_all_requests_of_a_route_are_added_up(suite: Suite) -> None:
                 client.get(f"/orders/{each}")
     """
     assert routes(suite, FASTAPI, body) == {"GET /orders/{id}": 6}
+
+
+def test_the_most_expensive_request_of_a_route_is_told(suite: Suite) -> None:
+    """In every report: what all of them sent together depends on how many there were."""
+    body = """
+        def test_it(client):
+            for each in (1, 4, 2):
+                client.get(f"/orders/{each}")
+            client.get("/quiet")
+    """
+    outcome = suite.run(body, "--junit-xml=junit.xml", "--querybudget-report=markdown:report.md", head=FASTAPI)
+    assert outcome.report["tests"][0]["requests"] == {
+        "GET /orders/{id}": {"count": 3, "queries": 7, "most": 4},
+        "GET /quiet": {"count": 1, "queries": 0, "most": 0},
+    }
+    assert "requests that send most\n       4  GET /orders/{id}  (the most of 3 requests)\n" in outcome.text
+    assert "GET /quiet" not in outcome.text
+    assert "| `GET /orders/{id}` | 4 | 3 | 7 |" in (suite.path / "report.md").read_text("utf-8")
+    junit = (suite.path / "junit.xml").read_text("utf-8")
+    assert 'value="GET /orders/{id}: at most 4 queries in one, 7 in 3 requests"' in junit
 
 
 def test_a_limit_for_each_request_names_the_one_that_exceeds_it(suite: Suite) -> None:

@@ -49,12 +49,20 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("suites", nargs="+", choices=sorted(SUITES), metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument(
-        "--work", type=Path, default=ROOT / ".tox" / "suites", help="where sources and environments are kept"
+        "--work", type=Path, default=ROOT / ".tox" / "suites-of-others", help="where sources and environments are kept"
     )
     parser.add_argument("--plugin", type=Path, default=ROOT, help="the checkout of the plugin that is tried")
     parser.add_argument("--only", nargs="+", metavar="PATH", help="run these files of the suite only")
     parser.add_argument(
         "--with", dest="extra", action="append", default=[], metavar="OPTION", help="an option of the plugin"
+    )
+    parser.add_argument(
+        "--both",
+        dest="shared",
+        action="append",
+        default=[],
+        metavar="OPTION",
+        help="an option of pytest, for both runs",
     )
     return parser.parse_args()
 
@@ -91,7 +99,7 @@ def _compare(name: str, suite: Suite, place: Path, python: Path, options: argpar
     folder = place / "source" / suite.folder
     environment = {**dict(suite.environment), "PYTHONHASHSEED": "0", "COLUMNS": "200"}
     environment["PATH"] = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
-    command = [str(python), "-m", "pytest", *_PLAIN, *_arguments(suite, options.only)]
+    command = [str(python), "-m", "pytest", *_PLAIN, *options.shared, *_arguments(suite, options.only)]
     without = [*command, "-p", "no:querybudget"]
     report = place / "with.json"
     report.unlink(missing_ok=True)

@@ -37,12 +37,12 @@ _SQLALCHEMY_FILES = tuple(
 SUITES: dict[str, Suite] = {
     "sqlalchemy-2.0": Suite(
         sdist="sqlalchemy==2.0.*",
-        needs=("pytest>=8,<9", "aiosqlite", "greenlet", "typing-extensions"),
+        needs=("pytest>=8,<9", "aiosqlite", "psycopg[binary]", "greenlet", "typing-extensions"),
         arguments=("--maxfail=100000", *_SQLALCHEMY_FILES),
     ),
     "sqlalchemy-2.1": Suite(
         sdist="sqlalchemy==2.1.*",
-        needs=("pytest>=8", "aiosqlite", "greenlet", "typing-extensions"),
+        needs=("pytest>=8", "aiosqlite", "psycopg[binary]", "greenlet", "typing-extensions"),
         arguments=("--maxfail=100000", *_SQLALCHEMY_FILES),
     ),
     "alembic": Suite(sdist="alembic", needs=(".", "pytest", "black", "tzdata"), arguments=("tests",)),

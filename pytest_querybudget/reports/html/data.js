@@ -92,11 +92,12 @@ function sumTables(shapes) {
 function sumRoutes(tests) {
   const routes = new Map();
   for (const test of tests) {
-    for (const [name, count] of test.routes) {
-      const entry = routes.get(name) || { name, most: 0, total: 0, tests: [], worst: test };
-      if (count > entry.most) entry.worst = test;
-      entry.most = Math.max(entry.most, count);
-      entry.total += count;
+    for (const [name, requests, queries, most] of test.routes) {
+      const entry = routes.get(name) || { name, most: 0, requests: 0, total: 0, tests: [], worst: test };
+      if (most > entry.most) entry.worst = test;
+      entry.most = Math.max(entry.most, most);
+      entry.requests += requests;
+      entry.total += queries;
       entry.tests.push(test);
       routes.set(name, entry);
     }

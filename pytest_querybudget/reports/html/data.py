@@ -136,7 +136,7 @@ class _Packer:
             "statements": [self._statement(each) for each in test.statements],
             "findings": list(dict.fromkeys(by_identity[each.identity] for each in test.findings)),
             "failing": sum(each.failed for each in test.findings),
-            "routes": [[visible(route), number] for route, number in test.routes.items()],
+            "routes": [[visible(name), each.count, each.queries, each.most] for name, each in test.requests.items()],
             "connections": test.connections,
             "transactions": _transactions(test.transactions),
         }

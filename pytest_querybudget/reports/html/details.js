@@ -51,8 +51,8 @@ function testDetails(test) {
       test.findings.length ? section("Findings", h("ul", { class: "found" }, test.findings.map((each) =>
         h("li", null, level(each.level), " ", findingLink(each), " ", each.message)))) : null,
       statements.length ? section("Timeline", waterfall(test, statements)) : h("p", { class: "dim" }, "It sent no statement."),
-      test.routes.length ? section("Routes", h("ul", { class: "plain" }, test.routes.map(([name, count]) =>
-        h("li", null, h("code", null, name), ` ${plural(count, "query", "queries")}`)))) : null,
+      test.routes.length ? section("Routes", h("ul", { class: "plain" }, test.routes.map(([name, requests, queries, most]) =>
+        h("li", null, h("code", null, name), ` ${plural(queries, "query", "queries")}${requests > 1 ? ` in ${number(requests)} requests, ${number(most)} in one` : ""}`)))) : null,
     ],
   };
 }

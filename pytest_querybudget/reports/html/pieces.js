@@ -29,6 +29,14 @@ function nodeid(id) {
   return h("span", { class: "nodeid" }, h("span", { class: "dim" }, parts), name);
 }
 
+// A path or a piece of Python breaks where a person would break it: behind a folder, an opening bracket or a comma,
+// before a method; a name only where it is too long for any line.
+function breakable(text) {
+  return text.split(/(?<=[/([,\s])|(?=\.\w+\()/).map((part) => [
+    part.length > 30 ? part.split(/(?<=_)|(?=\.[A-Za-z])/).map((each) => [h("wbr"), each]) : [h("wbr"), part],
+  ]);
+}
+
 function level(name) {
   return h("span", { class: `badge level-${name}` }, LEVELS[name] || name);
 }
@@ -47,7 +55,7 @@ function known(name, names) {
 
 function place(at) {
   if (!at) return h("span", { class: "dim" }, "place not known");
-  return h("span", { class: "place" }, h("code", null, at.label), at.name ? [" in ", h("code", null, at.name)] : null);
+  return h("span", { class: "place" }, h("code", null, breakable(at.label)), at.name ? [" in ", h("code", null, breakable(at.name))] : null);
 }
 
 function chain(places) {
@@ -64,7 +72,7 @@ function codeBlock(text, label) {
     type: "button", class: "copy", "aria-label": `Copy ${label}`,
     onclick: () => copy(text, button),
   }, "Copy");
-  return h("div", { class: "code" }, h("pre", { tabindex: "0" }, text), button);
+  return h("div", { class: "code" }, h("pre", { tabindex: "0" }, breakable(text)), button);
 }
 
 function sqlBlock(text) {

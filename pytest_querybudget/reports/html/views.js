@@ -153,9 +153,10 @@ function routesView({ routes }) {
     columns: [
       { id: "name", label: "Route", grow: true, value: (row) => row.name, cell: (row) => [h("div", { class: "line" }, h("code", null, row.name)),
         h("div", { class: "under" }, "most in ", testLink(row.worst))] },
-      { id: "most", label: "Most in a test", numeric: true, value: (row) => row.most },
-      { id: "total", label: "In all", numeric: true, narrow: false, value: (row) => row.total },
-      { id: "tests", label: "Tests", numeric: true, value: (row) => row.tests.length },
+      { id: "most", label: "Most in one", numeric: true, value: (row) => row.most },
+      { id: "requests", label: "Requests", numeric: true, value: (row) => row.requests },
+      { id: "total", label: "Queries", numeric: true, narrow: false, value: (row) => row.total },
+      { id: "tests", label: "Tests", numeric: true, narrow: false, value: (row) => row.tests.length },
     ],
   };
 }

@@ -1,4 +1,4 @@
-"""A function around a filtered column."""
+"""A function around a filtered column, or a calculation with it."""
 
 from __future__ import annotations
 
@@ -24,11 +24,12 @@ _OTHERS = frozenset(
     char_length md5 sha1 sha2 hex concat
     """.split()
 )
-_KNOWN = _TIMES | _CASES | _NULLS | _OTHERS
+_SIGNS = frozenset("+-*/")
+_KNOWN = _TIMES | _CASES | _NULLS | _OTHERS | _SIGNS
 
 
 class FunctionOnColumn(Pattern):
-    """A function around a filtered column: `lower(email) = ?`, `date(sent_at) = ?`.
+    """A function around a filtered column, or a calculation with it: `lower(email) = ?`, `price * 2 > ?`.
 
     An index holds the values of the column, and not what a function makes of them: the function is called for each row
     of the table.
@@ -43,10 +44,13 @@ class FunctionOnColumn(Pattern):
     select(Message).where(Message.sent_at >= day, Message.sent_at < day + timedelta(days=1))
     ```
 
+    In the same way `price * 2 > :limit` becomes `price > :limit / 2`.
+
     Addresses and names are best stored in the form in which they are compared. Where that cannot be, index the
     expression: `Index("ix_contacts_email_lower", func.lower(Contact.email))`. Where the model declares such an index,
     nothing is reported; nor is a function within the one row that a unique key has selected, the
-    `lower(...) LIKE lower(...)` that `ilike()` becomes, or a function that looks into a value (JSON, arrays, geometry).
+    `lower(...) LIKE lower(...)` that `ilike()` becomes, a function that looks into a value (JSON, arrays, geometry), or
+    a calculation that is compared with another column.
     """
 
     name = "function_on_column"
@@ -70,6 +74,9 @@ def _is_wrapped(query: Query, condition: Condition, own: Operand, other: Operand
         return False
     if condition.operator in ("LIKE", "ILIKE") and f"{own.function}(" in other.text:
         # That is how SQLAlchemy spells ilike() where the database has none.
+        return False
+    if own.function in _SIGNS and other.columns:
+        # Two columns that are compared: one of them has to be calculated.
         return False
     column = own.column
     if column.relation >= 0 and query.relations[column.relation].table is None:
@@ -96,6 +103,11 @@ def _is_indexed(case: Case, query: Query, own: Operand) -> bool:
 def _hit(case: Case, query: Query, own: Operand) -> Hit:
     name = case.column(query, own.column)
     function = own.function or ""
+    if function in _SIGNS:
+        return Hit(
+            f"the filter calculates with {name} ({own.text}): an index on the column cannot serve it",
+            f"Leave {name} alone on its side of the comparison, and calculate with the value on the other.",
+        )
     if function in _TIMES:
         cure = f"Compare the column itself with a range: .where({name} >= start, {name} < end)."
     elif function in _CASES:

@@ -9,14 +9,20 @@ from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
 from pytest_querybudget.rules.cardinality import fixed
 from pytest_querybudget.rules.parameters import wildcards
 
-_LIKE = frozenset(("LIKE", "ILIKE", "~~", "~~*"))
+# What stands for anything, by the operator.
+_SIGNS = {
+    **dict.fromkeys(("LIKE", "ILIKE", "~~", "~~*", "SIMILAR TO"), "%"),
+    **dict.fromkeys(("~", "~*", "REGEXP", "RLIKE"), ".*"),
+    "GLOB": "*",
+}
 
 
 class LeadingWildcard(Pattern):
     """`LIKE '%...'`: a pattern that begins with a wildcard.
 
     An index is sorted from the first character on: a pattern without one reads the whole table. `contains()` and
-    `endswith()` write such a pattern, and so does `like(f"%{word}")`.
+    `endswith()` write such a pattern, and so does `like(f"%{word}")`. The same goes for a regular expression that
+    begins with `.*`, for `SIMILAR TO '%...'` and for `GLOB '*...'`.
 
     ```python
     select(Contact).where(Contact.email.like("%@example.com"))
@@ -41,14 +47,14 @@ class LeadingWildcard(Pattern):
         for query in case.structure.queries:
             single = fixed(case.structure, query)
             for each in query.conditions:
-                column = each.left.column
-                if each.operator not in _LIKE or each.negated or column is None or column.relation in single:
+                column, sign = each.left.column, _SIGNS.get(each.operator)
+                if sign is None or each.negated or column is None or column.relation in single:
                     continue
-                named = _table_column(query, column)
-                if (each.right.wildcard or named in sent) and not _has_trigrams(case, query, each):
+                begins = each.right.wildcard == sign or (_table_column(query, column), sign) in sent
+                if begins and not _has_trigrams(case, query, each):
                     name = case.column(query, column)
                     yield Hit(
-                        f"{name} {each.operator} '%...': no index can find the end or the middle of a text",
+                        f"{name} {each.operator} '{sign}...': no index can find the end or the middle of a text",
                         f"Store what is looked for in {name} as a column of its own and compare with =; for words, use "
                         "full text search, or on PostgreSQL a trigram index (gin_trgm_ops).",
                     )

@@ -41,7 +41,7 @@ class NotInSubquery(Pattern):
 def _is_not_in(condition: Condition) -> bool:
     if condition.operator in ("<> ALL", "!= ALL"):
         return not condition.negated
-    return condition.operator == "IN" and condition.negated
+    return condition.operator in ("IN", "= ANY", "= SOME") and condition.negated
 
 
 def _reads_table(case: Case, condition: Condition) -> bool:

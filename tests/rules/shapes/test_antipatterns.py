@@ -66,6 +66,9 @@ BAD: list[tuple[str, str, Work]] = [
     ("leading_wildcard", "literal", run("SELECT id FROM customer WHERE name LIKE '%x'")),
     ("leading_wildcard", "one of two", run(select(Customer.id).where(or_(Customer.name.like(literal_column("'x%'")), Customer.email.contains("y"))))),
     ("leading_wildcard", "with a filter", run(select(Customer.id).where(Customer.region_id == 1, Customer.name.contains("x")))),
+    ("leading_wildcard", "a sent pattern", run(select(Customer.id).where(Customer.name.like("%x")))),
+    ("leading_wildcard", "sent again and again", run(*(select(Customer.id).where(Customer.name.like(f"%{each}")) for each in "xy"))),
+    ("leading_wildcard", "a prefix and a wildcard", run(*(select(Customer.id).where(Customer.name.like(each)) for each in ("x%", "%x", "y%")))),
     ("select_star", "text", run("SELECT * FROM customer WHERE id = 1")),
     ("select_star", "of an alias", run("SELECT c.*, r.name FROM customer c JOIN region r ON r.id = c.region_id WHERE c.id = 1")),
     ("select_star", "core", run(select(text("*")).select_from(Region.__table__))),
@@ -92,6 +95,12 @@ BAD: list[tuple[str, str, Work]] = [
     ("function_on_column", "one of two", run(select(Customer.id).where(or_(func.lower(Customer.name) == "x", func.lower(Customer.email) == "x")))),
     ("function_on_column", "in a join", run(select(Customer.id).join(OTHER, func.lower(Customer.name) == OTHER.name))),
     ("function_on_column", "in exists", run(select(Customer.id).where(exists().where(Order.customer_id == Customer.id, func.lower(Order.status) == "open")))),
+    ("function_on_column", "calculated", run(select(Order.id).where(Order.total * 2 > 10))),
+    ("function_on_column", "calculated in a text", run("SELECT id FROM orders WHERE total + 1 = 3")),
+    ("function_on_column", "calculated on the right", run("SELECT id FROM orders WHERE 3 < total / 100")),
+    ("function_on_column", "calculated in parentheses", run(select(Order.id).where((Order.total - 1) * 2 == 10))),
+    ("function_on_column", "calculated in a list", run(select(Order.id).where((Order.total + 1).in_([1, 2])))),
+    ("function_on_column", "calculated between", run(select(Order.id).where((Order.total + 1).between(1, 2)))),
     ("cartesian_product", "orm", run(select(Customer.id, Order.id).where(Customer.region_id == 1, Order.total == 2))),
     ("cartesian_product", "counts", run(select(func.count(Customer.id.distinct()), func.count(Order.id.distinct())).where(Customer.region_id == 1, Order.total == 2))),
     ("cartesian_product", "text", run("SELECT c.id FROM customer c, orders o WHERE c.number = 1 AND o.total = 2")),
@@ -135,6 +144,16 @@ CLEAN: list[tuple[str, Work]] = [
     ("order in the subquery", run("SELECT s.id FROM (SELECT id FROM customer ORDER BY id) AS s LIMIT 3")),
     ("limit in exists", run(select(Customer.id).where(exists(select(Order.id).where(Order.customer_id == Customer.id).limit(1))))),
     ("limit of one parent, eagerly", lambda session: session.scalars(select(Customer).options(joinedload(Customer.orders)).limit(1)).unique().all()),
+    ("a sent prefix again and again", run(*(select(Customer.id).where(Customer.name.like(f"{each}%")) for each in "xy"))),
+    ("a dot and a star in a like", run("SELECT id FROM customer WHERE name LIKE '.*x'")),
+    ("a calculated value", run(select(Order.id).where(Order.total > literal(10) / 2))),
+    ("a calculation with two columns", run(select(Order.id).where(Order.total - Order.customer_id > 0))),
+    ("a calculated join", run(select(Order.id).join(Customer, Customer.id == Order.customer_id + 1))),
+    ("a calculation in the select list", run(select(Order.total * 2))),
+    ("a calculation within one row", run(select(Order.id).where(Order.id == 1, Order.total - 5 >= 0))),
+    ("a remainder", run(select(Order.id).where(Order.id % 10 == 3))),
+    ("a negative", run(select(Order.id).where(-Order.total < 3))),
+    ("a joined text", run("SELECT id FROM customer WHERE name || 'x' = 'ax'")),
     ("the column itself", run(select(Customer.id).where(Customer.email == "x"))),
     ("a function of the value", run(select(Customer.id).where(Customer.email == func.lower("X")))),
     ("a function in the select list", run(select(func.lower(Customer.email)))),
@@ -181,6 +200,58 @@ CLEAN: list[tuple[str, Work]] = [
     ("literals that stay", run(*(["SELECT id FROM orders WHERE status = 'open'"] * 3))),
     ("lists of any length", run(*(select(Order.id).where(Order.id.in_(range(each)), Order.status == literal_column("'open'")) for each in (2, 3, 4)))),
 ]  # fmt: skip
+
+DIALECTS: list[tuple[str, set[str], object]] = [
+    ("postgresql", {"leading_wildcard"}, "SELECT id FROM customer WHERE name ~ '.*x'"),
+    ("postgresql", {"leading_wildcard"}, "SELECT id FROM customer WHERE name ~* '^.*x'"),
+    ("postgresql", set(), "SELECT id FROM customer WHERE name ~ '^x'"),
+    ("postgresql", set(), "SELECT id FROM customer WHERE name ~ 'x.*'"),
+    ("postgresql", set(), "SELECT id FROM customer WHERE name !~ '.*x'"),
+    ("postgresql", {"leading_wildcard"}, "SELECT id FROM customer WHERE name SIMILAR TO '%x'"),
+    ("postgresql", set(), "SELECT id FROM customer WHERE name SIMILAR TO 'x%'"),
+    ("postgresql", {"leading_wildcard"}, "SELECT id FROM customer WHERE name ~~ '%x'"),
+    ("postgresql", {"leading_wildcard"}, "SELECT id FROM customer WHERE name LIKE E'%x'"),
+    ("sqlite", {"leading_wildcard"}, "SELECT id FROM customer WHERE name GLOB '*x'"),
+    ("sqlite", set(), "SELECT id FROM customer WHERE name GLOB 'x*'"),
+    ("mariadb", {"leading_wildcard"}, "SELECT id FROM customer WHERE name REGEXP '.*x'"),
+    ("mariadb", {"leading_wildcard"}, "SELECT id FROM customer WHERE name RLIKE '.+x'"),
+    ("mariadb", set(), "SELECT id FROM customer WHERE name REGEXP '^x.*'"),
+    ("mariadb", {"leading_wildcard"}, 'SELECT id FROM customer WHERE name LIKE "%x"'),
+    ("postgresql mariadb", {"leading_wildcard"}, select(Customer.id).where(Customer.name.regexp_match(".*x"))),
+    ("postgresql mariadb", set(), select(Customer.id).where(Customer.name.regexp_match("^x"))),
+    ("postgresql mariadb", {"not_in_subquery"}, "SELECT id FROM customer WHERE id <> ALL (SELECT customer_id FROM orders)"),
+    ("postgresql mariadb", {"not_in_subquery"}, "SELECT id FROM customer WHERE NOT (id = ANY (SELECT customer_id FROM orders))"),
+    ("postgresql mariadb", set(), "SELECT id FROM customer WHERE id = ANY (SELECT customer_id FROM orders)"),
+    ("postgresql", {"deep_offset"}, "SELECT id FROM customer ORDER BY id OFFSET 5000 ROWS FETCH NEXT 10 ROWS ONLY"),
+    ("mariadb", {"deep_offset"}, "SELECT id FROM customer ORDER BY id LIMIT 5000, 10"),
+    ("postgresql", {"limit_without_order"}, "SELECT name FROM customer FETCH FIRST 3 ROWS ONLY"),
+    ("postgresql", {"limit_without_order"}, select(Customer.name).fetch(3)),
+    ("postgresql", {"function_on_column"}, "SELECT id FROM orders WHERE placed::date = '2024-01-01'"),
+    ("postgresql", {"function_on_column"}, "SELECT id FROM orders WHERE date_trunc('day', placed) = '2024-01-01'"),
+    ("postgresql", {"function_on_column"}, "SELECT id FROM orders WHERE placed + interval '1 day' < now()"),
+    ("postgresql", {"function_on_column"}, "SELECT id FROM orders WHERE now() - placed > interval '1 day'"),
+    ("postgresql", set(), "SELECT id FROM orders WHERE placed < now() - interval '1 day'"),
+    ("mariadb", {"function_on_column"}, "SELECT id FROM orders WHERE YEAR(placed) = 2024"),
+    ("mariadb", {"function_on_column"}, "SELECT id FROM orders WHERE placed + INTERVAL 1 DAY < NOW()"),
+    ("mariadb", set(), "SELECT id FROM orders WHERE placed < NOW() - INTERVAL 1 DAY"),
+    ("sqlite", {"function_on_column"}, "SELECT id FROM orders WHERE strftime('%Y', placed) = '2024'"),
+    ("sqlite", set(), "SELECT id FROM orders WHERE placed > datetime('now', '-1 day')"),
+    ("mariadb", {"cartesian_product"}, "SELECT c.id, o.id FROM customer c JOIN orders o WHERE c.number = 1"),
+    ("postgresql", {"order_by_random"}, "SELECT id FROM customer ORDER BY md5(random()::text) LIMIT 2"),
+    ("postgresql", {"order_by_random"}, "SELECT id FROM customer ORDER BY gen_random_uuid() LIMIT 2"),
+    ("postgresql", {"whole_table_aggregate"}, "SELECT count(*) FILTER (WHERE total > 1) FROM orders"),
+    ("mariadb", {"select_star"}, "SELECT `customer`.* FROM `customer` WHERE id = 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("dialects", "expected", "statement"), DIALECTS, ids=lambda each: str(each)[:60])
+def test_words_of_a_database(engine: Engine, dialects: str, expected: set[str], statement: object) -> None:
+    """What only one database has words for."""
+    name = "mariadb" if engine.dialect.name == "mysql" else engine.dialect.name
+    if name not in dialects.split():
+        pytest.skip("it is not written so here")
+    assert set(found(engine, run(statement))) == expected
+
 
 NAMES = {each.name for each in PATTERNS}
 
