@@ -17,6 +17,8 @@ from xml.etree import ElementTree as ET
 _MOVING = re.compile(
     r"0x[0-9a-fA-F]+|\bat \d{6,}\b|\d+\.\d+ ?s(econds)?\b|\d\d:\d\d:\d\d[.,\d]*|\b\d\d:\d\d\.\d+|\b\d+ ?ms\b|\bPID \d+|/tmp/[\w./-]+|\[(raw|cached since|generated in)[^\]]*\]"
 )
+# How often something happened is not what it is.
+_COUNT = re.compile(r"\b\d+(?= (times|single-row)\b)")
 _OWN_PROPERTY = "querybudget."
 
 
@@ -144,9 +146,8 @@ def findings(report: Path) -> list[str]:
     for test in json.loads(report.read_text())["tests"]:
         for each in test["findings"]:
             place = each["location"] or {}
-            line = (
-                f"{each['rule']} {place.get('path')}:{place.get('line')} in {place.get('function')}: {each['message']}"
-            )
+            message = _COUNT.sub("N", each["message"])
+            line = f"{each['rule']} {place.get('path')}:{place.get('line')} in {place.get('function')}: {message}"
             counts.setdefault(line, []).append(test["nodeid"])
     return [f"{line}  [{len(tests)} tests, first {tests[0]}]" for line, tests in sorted(counts.items())]
 
