@@ -424,7 +424,8 @@ class Observer:
             self._take_sample(journal, entry, context, parameters, statement)
         if not flush or flush != entry.last_flush:
             # What was rolled back and is written again is a retry, not a loop.
-            entry.units += 1 if journal.barrier < entry.written or not entry.units else 0
+            if journal.barrier < entry.written or not entry.units:
+                entry.note_unit(id(context.dialect))
             entry.last_flush = flush
             transaction = context.root_connection.get_transaction()
             if entry.transaction is None or entry.transaction() is not transaction:

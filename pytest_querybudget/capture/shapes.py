@@ -167,11 +167,12 @@ class Shapes:
         return entry
 
     def _learn(self, entry: ShapeEntry, compiled: Any) -> None:
-        if getattr(compiled, "statement", None) is None or not hasattr(compiled, "binds"):
+        if getattr(compiled, "statement", None) is None or not hasattr(compiled, "bind_names"):
             return
         entry.learn(from_compiled(compiled))
-        entry.expanding = frozenset(name for name, each in compiled.binds.items() if getattr(each, "expanding", False))
-        entry.fixed = tuple(name for name in compiled.binds if name not in entry.expanding)
+        names = compiled.bind_names
+        entry.expanding = frozenset(name for each, name in names.items() if getattr(each, "expanding", False))
+        entry.fixed = tuple(name for name in names.values() if name not in entry.expanding)
         entry.linked = entry.facts.schema.linked
         entry.locks = orm.asks_for_locks(compiled)
         if orm.is_orm_select(compiled):
@@ -197,7 +198,8 @@ def _signature(compiled: Any) -> tuple[Any, ...]:
     """Return what tells statements of one text apart: what entities they load, their parameters, locks they ask for."""
     if compiled is None:
         return ()
-    names = tuple(getattr(compiled, "binds", ()))
+    # `binds` also has the anonymous keys, which are others each time that SQLAlchemy compiles a statement.
+    names = tuple(getattr(compiled, "bind_names", {}).values())
     if not orm.is_orm_select(compiled):
         return (None, names)
     return (orm.entities_of(compiled), names, orm.asks_for_locks(compiled))

@@ -170,6 +170,8 @@ class Statement:
     aside: tuple[Mapping[str, Any], str, int] | None = None
     # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
     units: int = 0
+    # The same for each database, where there are several; `units` is the highest.
+    databases: dict[int, int] | None = None
     last_flush: int = 0
     written: int = 0
     # Executions that wrote one row each.
@@ -226,6 +228,13 @@ class Statement:
     def location(self) -> Place | None:
         """The innermost line of the application."""
         return self.stack.places[0] if self.stack.places else None
+
+    def note_unit(self, database: int) -> None:
+        """Count one send for its database: no other statement could have written to two of them at once."""
+        if self.databases is None:
+            self.databases = {}
+        sent = self.databases[database] = self.databases.get(database, 0) + 1
+        self.units = max(self.units, sent)
 
 
 @dataclass(slots=True, eq=False, repr=False)

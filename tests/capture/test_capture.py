@@ -7,12 +7,27 @@ import sqlite3
 import threading
 import traceback
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import Engine, create_engine, event, literal_column, select, text
+from sqlalchemy import (
+    Engine,
+    Integer,
+    String,
+    TypeDecorator,
+    column,
+    create_engine,
+    delete,
+    event,
+    insert,
+    literal_column,
+    select,
+    table,
+    text,
+    update,
+)
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
@@ -51,6 +66,35 @@ def test_statements_are_added_up_by_shape_and_place(engine: Engine) -> None:
         connection.execute(select(Item.name).where(Item.id == 1)).all()
     assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 2, 1), (1, 1, 1)]
     assert len({each.shape.facts.sql for each in recording.statements()}) == 1
+
+
+class Uncached(TypeDecorator[str]):
+    """As many applications have them: SQLAlchemy compiles what uses it anew each time."""
+
+    impl = String
+    cache_ok = False
+
+
+ITEM = table("item", column("id", Integer), column("name", Uncached))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        lambda name: select(ITEM).where(ITEM.c.name == name),
+        lambda name: select(ITEM).where(ITEM.c.name.in_([name, "0"]), ITEM.c.id > 0),
+        lambda name: update(ITEM).where(ITEM.c.name == name).values(name=name),
+        lambda name: insert(ITEM).values(name=name),
+        lambda name: delete(ITEM).where(ITEM.c.name == name),
+    ],
+    ids=["select", "list", "update", "insert", "delete"],
+)
+def test_what_is_compiled_anew_each_time_is_one_statement(engine: Engine, statement: Callable[[str], Any]) -> None:
+    """SQLAlchemy's anonymous names of parameters, which are others each time, make no other statement of it."""
+    with engine.connect() as connection, query_budget(max_queries=9) as recording:
+        for each in "abc":
+            connection.execute(statement(each))
+    assert [each.count for each in recording.statements()] == [3]
 
 
 def test_every_statement_of_every_thread_is_counted_once(engine: Engine) -> None:
