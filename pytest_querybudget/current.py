@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import TestCase
 
 import pytest
 
 from pytest_querybudget.budgets import Budget, Permission
+from pytest_querybudget.errors import QueryBudgetExceeded
 from pytest_querybudget.outcomes import BudgetFailure
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.verdicts import Verdict
@@ -32,6 +33,49 @@ class Current:
     completed: bool = False
     # Whether it runs again, to try a cure: it is held to nothing, and nobody hears of it.
     again: bool = False
+    # What blocks inside of it have failed on, and what of it has reached pytest: both as the ids of findings.
+    of_blocks: set[int] = field(default_factory=set)
+    raised: set[int] = field(default_factory=set)
+    # Whether any phase or part of it was reported as failed.
+    broken: bool = False
+
+    def note_report(self, error: BaseException | None, *, failed: bool) -> None:
+        """Note how a phase or a part was reported; an error is looked at and not kept, as it holds frames."""
+        self.broken = self.broken or failed
+        if error is not None:
+            self.raised.update(
+                id(finding)
+                for each in chained(error)
+                if isinstance(each, QueryBudgetExceeded)
+                for finding in each.findings
+            )
+        elif failed:
+            # Soft assertions catch what a block raises, and fail the test later.
+            self.raised |= self.of_blocks
+
+    def settle(self, shown: Collection[str]) -> None:
+        """Let nothing count as failing that a block raised and the test itself caught, as by `pytest.raises`.
+
+        Where the test passes, that was its expectation, and no finding; but for the rules in `shown`, which apply
+        to every test.
+        """
+        caught = self.of_blocks - self.raised
+        self.verdicts = [
+            replace(each, failed=False) if id(each.finding) in caught else each
+            for each in self.verdicts
+            if self.broken or id(each.finding) not in caught or each.finding.rule in shown
+        ]
+
+
+def chained(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that led to it, or that it is a group of."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [one for one in (each.__cause__, each.__context__, *getattr(each, "exceptions", ())) if one]
 
 
 def then(outcome: Any, check: Callable[[], None]) -> Exception | None:

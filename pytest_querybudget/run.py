@@ -162,6 +162,7 @@ class Run:
         current = self.current
         if current is None or current.failed or self.adoption.keeper is None:
             return None
+        current.settle(self.judge.found)
         return self.adoption.hold(self._test_entry(current))
 
     def _tolerated(self, verdicts: list[Verdict], held: LockVerdict | None) -> list[Verdict]:
@@ -316,6 +317,7 @@ class Run:
         """Take over what a block of the test was judged to do."""
         if self.current is not None:
             self.current.verdicts += verdicts
+            self.current.of_blocks.update(id(each.finding) for each in verdicts if each.failed)
             self.current.used |= used
 
     # When it runs again
@@ -337,6 +339,8 @@ class Run:
         report = yield
         if error is not None:
             self.safely(lambda: point_to_test(report, error, item))
+        if self.current is not None and self.current.item is item:
+            self.current.note_report(error, failed=report.failed)
         self.hand_over(item, report)
         return report
 
@@ -346,6 +350,7 @@ class Run:
         if report.when != "teardown" or current is None or current.item is not item:
             return
         self.current = None
+        current.settle(self.judge.found)
         if self.prover is not None:
             directory = (getattr(item, "funcargs", None) or {}).get("tmp_path")
             passed = current.completed and report.passed

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from textwrap import dedent
 
+import pytest
+
 from .suites import SHOP, Suite
 
 pytest_plugins = ["pytester"]
@@ -306,3 +308,85 @@ def test_no_engine_at_all_fails_a_declared_budget(suite: Suite) -> None:
     assert "no SQLAlchemy engine" in done.text
     done = suite.run("@pytest.mark.max_queries(0)\ndef test_zero():\n    pass\n", subprocess=True)
     assert done.counts == {"passed": 1}
+
+
+CAUGHT = """
+import unittest
+from pytest_querybudget import QueryBudgetExceeded
+
+def exceed(query_budget):
+    with query_budget(max_queries=1):
+        ask(2)
+def test_caught(query_budget):
+    with pytest.raises(QueryBudgetExceeded):
+        exceed(query_budget)
+def test_own_exception_won(query_budget):
+    with pytest.raises(ZeroDivisionError), query_budget(max_queries=1):
+        ask(2)
+        1 / 0
+def add(number):
+    with Session(engine) as session:
+        session.add_all([Order(customer=Customer(name="new")) for each in range(number)])
+        session.commit()
+def test_growth_caught(query_growth):
+    with pytest.raises(QueryBudgetExceeded):
+        query_growth(names, seed=add)
+def test_waste_caught(query_budget):
+    with pytest.raises(QueryBudgetExceeded), query_budget(no_n_plus_one=True):
+        names()
+def test_caught_and_failed(query_budget):
+    with pytest.raises(QueryBudgetExceeded):
+        exceed(query_budget)
+    assert not "another reason"
+def test_raised(query_budget):
+    exceed(query_budget)
+def test_raised_as_another(query_budget):
+    try:
+        exceed(query_budget)
+    except QueryBudgetExceeded as error:
+        raise ValueError("told") from error
+def test_part(query_budget, subtests):
+    with subtests.test("one"):
+        exceed(query_budget)
+class TestUnit(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def take(self, query_budget):
+        self.query_budget = query_budget
+    def test_caught(self):
+        with self.assertRaises(QueryBudgetExceeded):
+            exceed(self.query_budget)
+    def test_part(self):
+        with self.subTest("one"):
+            exceed(self.query_budget)
+"""
+
+
+def test_what_the_test_itself_catches_does_not_fail_it(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A block that is expected to fail is no failure anywhere: the reports count what pytest was told."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    done = suite.run(CAUGHT)
+    found = {name: done.found(name) for name in done.tests}
+    assert found == {
+        "test_caught": [],
+        "test_own_exception_won": [],
+        "test_growth_caught": ["no_n_plus_one"],
+        "test_waste_caught": ["no_n_plus_one"],
+        "test_caught_and_failed": ["max_queries"],
+        "test_raised": ["MAX_QUERIES"],
+        "test_raised_as_another": ["MAX_QUERIES"],
+        "test_part": ["MAX_QUERIES"],
+        "TestUnit::test_caught": [],
+        "TestUnit::test_part": ["MAX_QUERIES"],
+    }
+    assert done.report["totals"]["failed"] == 4
+    # The failing test comes last, and none before it has failed.
+    source = CAUGHT.partition("def test_caught_and_failed")[0]
+    assert "::error" not in suite.run(source).text
+
+
+def test_what_the_test_itself_catches_is_nothing_to_lock(suite: Suite) -> None:
+    """Neither a debt when the lock is written, nor news when a test is held to it."""
+    suite.run("def test_caught(): pass", "--querybudget-lock", "--querybudget-update")
+    source = CAUGHT.partition("def test_growth_caught")[0]
+    done = suite.run(source, "--querybudget-lock")
+    assert done.counts == {"passed": 1, "failed": 1}
