@@ -40,10 +40,11 @@ class CountingFetch(_cursor.CursorFetchStrategy):
             if self.others:
                 count(self, result, 1)
             else:
-                facts = result.context.__dict__
+                # By name: to ask an object for its `__dict__` makes one.
+                context = result.context
                 statement = self.statement
                 statement.rows += 1
-                statement.last_rows = facts[_MARK] = total = facts.get(_MARK, 0) + 1
+                statement.last_rows = context._querybudget_rows = total = getattr(context, _MARK, 0) + 1  # noqa: SLF001
                 if total > statement.max_rows:
                     statement.max_rows = total
         return row
@@ -57,7 +58,7 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         rows = _FETCH_ALL(self, result, dbapi_cursor)
         statement = self.statement
         number = len(rows)
-        if self.others or _MARK in result.context.__dict__:
+        if self.others or getattr(result.context, _MARK, 0):
             count(self, result, number)
         else:
             statement.rows += number
@@ -128,9 +129,8 @@ class CountingBufferedFetch(_cursor.BufferedRowCursorFetchStrategy):
 
 def count(strategy: CountingFetch | CountingBufferedFetch, result: Any, number: int) -> None:
     """Add rows that were fetched piece by piece; the execution context remembers how many this result had."""
-    facts = result.context.__dict__
-    total = facts.get(_MARK, 0) + number
-    facts[_MARK] = total
+    total = getattr(result.context, _MARK, 0) + number
+    setattr(result.context, _MARK, total)
     for statement in (strategy.statement, *strategy.others):
         statement.rows += number
         statement.last_rows = total
