@@ -58,7 +58,7 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         rows = _FETCH_ALL(self, result, dbapi_cursor)
         statement = self.statement
         number = len(rows)
-        if self.others or getattr(result.context, _MARK, 0):
+        if self.others or getattr(result.context, _MARK, None) is not None:
             count(self, result, number)
         else:
             statement.rows += number

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from pytest_querybudget.plans import syntax
-from pytest_querybudget.plans.parser import NotUnderstood, parse_expression, parse_order
+from pytest_querybudget.plans.cursor import NotUnderstood
+from pytest_querybudget.plans.parser import parse_expression, parse_order
 from pytest_querybudget.plans.predicates import Subject, conjuncts, predicates_of, sort_key
 from pytest_querybudget.plans.tokens import mask as mask_literals
 from pytest_querybudget.recording.plans import ColumnInfo, Predicate, SortKey, TableInfo

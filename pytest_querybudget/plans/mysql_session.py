@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.cursor import NotUnderstood
 from pytest_querybudget.plans.joins import qualified, redirected
 from pytest_querybudget.plans.mysql_catalog import Catalog, Key, Server, partition_keys, read_catalog, stored_functions
 from pytest_querybudget.plans.mysql_documents import Step, read_document
 from pytest_querybudget.plans.mysql_judgement import Asked, Judged, blame_partners, judge, served_by
 from pytest_querybudget.plans.mysql_rewriting import is_limited, with_hints
 from pytest_querybudget.plans.mysql_statements import Reference, Text, quote, read_text, refuse_acting, unknown_calls
-from pytest_querybudget.plans.parser import NotUnderstood, parse_statement
+from pytest_querybudget.plans.parser import parse_statement
 from pytest_querybudget.plans.reader import CannotPlan, Link
 from pytest_querybudget.recording.plans import IndexInfo, Node, Plan, TableInfo
 

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from pytest_querybudget.plans.parser import NotUnderstood, parse_expression
+from pytest_querybudget.plans.cursor import NotUnderstood
+from pytest_querybudget.plans.parser import parse_expression
 from pytest_querybudget.plans.predicates import Subject, render
 from pytest_querybudget.plans.reader import Link
 from pytest_querybudget.recording.plans import ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo

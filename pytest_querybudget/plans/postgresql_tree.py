@@ -9,6 +9,7 @@ from typing import Any
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.advice import index_of
+from pytest_querybudget.plans.cursor import NotUnderstood
 from pytest_querybudget.plans.joins import (
     COULD_SERVE,
     SERVABLE,
@@ -22,7 +23,7 @@ from pytest_querybudget.plans.joins import (
     redirected,
     vain,
 )
-from pytest_querybudget.plans.parser import NotUnderstood, parse_expression, parse_order
+from pytest_querybudget.plans.parser import parse_expression, parse_order
 from pytest_querybudget.plans.predicates import Subject, predicates_of, sort_key
 from pytest_querybudget.plans.tokens import mask
 from pytest_querybudget.recording.plans import (

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
+from pytest_querybudget.plans.cursor import NotUnderstood
 from pytest_querybudget.plans.joins import COULD_SERVE, SERVABLE, qualified, redirected
-from pytest_querybudget.plans.parser import NotUnderstood, parse_statement
+from pytest_querybudget.plans.parser import parse_statement
 from pytest_querybudget.plans.reader import CannotPlan, Link, Question, Traits
 from pytest_querybudget.plans.relations import Catalog, Relation, relations_of
 from pytest_querybudget.plans.sqlite_schema import SchemaCopies, SchemaCopy

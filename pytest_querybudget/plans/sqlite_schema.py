@@ -13,7 +13,8 @@ from typing import Any
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.advice import index_of
-from pytest_querybudget.plans.parser import NotUnderstood, parse_statement
+from pytest_querybudget.plans.cursor import NotUnderstood
+from pytest_querybudget.plans.parser import parse_statement
 from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Link
 from pytest_querybudget.recording.plans import Advice, ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
 

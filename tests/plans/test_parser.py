@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_querybudget.plans.parser import NotUnderstood, parse_expression, parse_statement
+from pytest_querybudget.plans.cursor import NotUnderstood
+from pytest_querybudget.plans.parser import parse_expression, parse_statement
 from pytest_querybudget.plans.tokens import mask, tokenize
 from tests.plans.corpus import CASES
 
