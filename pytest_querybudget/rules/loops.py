@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from abc import ABC
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
+
+
+class LoopRule(Rule, ABC):
+    """A rule that looks in every test for what is sent again and again."""
+
+    default = True
+
+    def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
+        """Take a threshold."""
+        no_arguments(self, arguments, keywords, "threshold")
+        return Options(threshold=threshold_option(self, keywords))
 
 
 def is_own(statement: Statement) -> bool:

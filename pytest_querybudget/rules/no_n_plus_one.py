@@ -12,9 +12,9 @@ from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Origin, Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
-from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
+from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.cures import Lookup, Query, loader_cure, loader_options, lookup_cure, loop_words
-from pytest_querybudget.rules.loops import brought_in_by, caller, is_own, loop_place
+from pytest_querybudget.rules.loops import LoopRule, brought_in_by, caller, is_own, loop_place
 from pytest_querybudget.rules.varying import Varying, asks_the_same, varying
 
 _CATALOGS = ("sqlite_master", "sqlite_temp_master", "pg_catalog.", "pg_", "information_schema.")
@@ -117,7 +117,7 @@ class _Group:
         return sum(self.statements.values())
 
 
-class NoNPlusOne(Rule):
+class NoNPlusOne(LoopRule):
     """No query for each row of an earlier result.
 
     ## What it does
@@ -162,12 +162,6 @@ class NoNPlusOne(Rule):
 
     name = "no_n_plus_one"
     takes = "threshold="
-    default = True
-
-    def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
-        """Take a threshold."""
-        no_arguments(self, arguments, keywords, "threshold")
-        return Options(threshold=threshold_option(self, keywords))
 
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
         """Look at each window by itself."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Meaning, Recording, StackLike, Statement, Window
-from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
-from pytest_querybudget.rules.loops import caller
+from pytest_querybudget.rules.base import Options
+from pytest_querybudget.rules.loops import LoopRule, caller
 from pytest_querybudget.rules.no_n_plus_one import asks_the_catalog, loop_of_lookups
 
 
@@ -53,7 +52,7 @@ class Repeated(Finding):
         )
 
 
-class NoRepeatedQueries(Rule):
+class NoRepeatedQueries(LoopRule):
     """No query twice with the same parameters while nothing it reads has changed.
 
     ## What it does
@@ -95,12 +94,6 @@ class NoRepeatedQueries(Rule):
 
     name = "no_repeated_queries"
     takes = "threshold=2"
-    default = True
-
-    def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
-        """Take a threshold."""
-        no_arguments(self, arguments, keywords, "threshold")
-        return Options(threshold=threshold_option(self, keywords))
 
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
         """Look at each window by itself."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
-from pytest_querybudget.rules.base import Options, Rule, no_arguments, threshold_option
-from pytest_querybudget.rules.loops import caller, loop_place
+from pytest_querybudget.rules.base import Options
+from pytest_querybudget.rules.loops import LoopRule, caller, loop_place
 from pytest_querybudget.rules.varying import asks_the_same, keys_of, writes_the_same
 
 
@@ -53,7 +52,7 @@ class WriteLoop(Finding):
         )
 
 
-class NoWriteLoops(Rule):
+class NoWriteLoops(LoopRule):
     """No single-row writes in a loop.
 
     ## What it does
@@ -94,12 +93,6 @@ class NoWriteLoops(Rule):
 
     name = "no_write_loops"
     takes = "threshold="
-    default = True
-
-    def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
-        """Take a threshold."""
-        no_arguments(self, arguments, keywords, "threshold")
-        return Options(threshold=threshold_option(self, keywords))
 
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
         """Yield each statement that a loop sends row by row."""
