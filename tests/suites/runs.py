@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 # What differs from run to run in any output: addresses, times, temporary folders, process and thread numbers.
 _MOVING = re.compile(
-    r"0x[0-9a-fA-F]+|\bat \d{6,}\b|\d+\.\d+ ?s(econds)?\b|\d\d:\d\d:\d\d[.,\d]*|\b\d\d:\d\d\.\d+|\b\d+ ?ms\b|\bPID \d+|/tmp/[\w./-]+|\[(raw|cached since|generated in)[^\]]*\]"
+    r"0x[0-9a-fA-F]+|\bat \d{6,}\b|\bid='\d+'|\d+\.\d+ ?s(econds)?\b|\d\d:\d\d:\d\d[.,\d]*|\b\d\d:\d\d\.\d+|\b\d+ ?ms\b|\bPID \d+|/tmp/[\w./-]+|\[(raw|cached since|generated in)[^\]]*\]"
 )
 # How often something happened is not what it is.
 _COUNT = re.compile(r"\b\d+(?= (times|single-row)\b)")
@@ -81,7 +81,8 @@ def _test(case: ET.Element) -> Test:
     properties = [(each.get("name", ""), each.get("value", "")) for each in case.iter("property")]
     return Test(
         outcome="+".join(each.tag for each in ends) or "passed",
-        text=normal("\n".join(f"{each.get('message')}\n{each.text}" for each in ends)),
+        # Of several reasons to skip a test, SQLAlchemy's suite names any.
+        text=normal("\n".join(f"{each.get('message')}\n{each.text}" for each in ends if each.tag != "skipped")),
         printed=normal("\n".join(each.text or "" for each in case if each.tag.startswith("system-"))),
         properties=tuple(each for each in properties if not each[0].startswith(_OWN_PROPERTY)),
     )

@@ -65,11 +65,14 @@ SUITES: dict[str, Suite] = {
         sdist="advanced-alchemy",
         needs=(
             ".",
-            *"""pytest pytest-asyncio pytest-mock pytest-lazy-fixtures pytest-databases aiosqlite click
+            "sqlalchemy<2.1",
+            # Its conftest imports the drivers of all databases; only SQLite is used.
+            "pytest-databases[postgres,oracle,mysql,spanner,bigquery,cockroachdb,mssql]",
+            *"""pytest pytest-asyncio pytest-mock pytest-lazy-fixtures aiosqlite click
             rich-click time-machine pydantic attrs cattrs msgspec numpy litestar fastapi httpx python-multipart
             flask sanic sanic-testing starlette fsspec obstore dishka pwdlib argon2-cffi passlib""".split(),
         ),
-        arguments=("tests/unit",),
+        arguments=("-msqlite or aiosqlite", "tests/integration"),
     ),
     "jupyterhub": Suite(
         sdist="jupyterhub",
@@ -77,7 +80,7 @@ SUITES: dict[str, Suite] = {
             ".",
             *"pytest>=8,<9 pytest-asyncio pytest-cov requests-mock beautifulsoup4 jsonschema virtualenv".split(),
         ),
-        arguments=("jupyterhub/tests/test_orm.py", "jupyterhub/tests/test_crypto.py"),
+        arguments=tuple(f"jupyterhub/tests/test_{each}.py" for each in ("orm", "db", "crypto")),
     ),
     "sqladmin": Suite(
         sdist="sqladmin",
