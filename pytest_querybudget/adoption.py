@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -66,11 +67,30 @@ def _looks_elsewhere(config: pytest.Config) -> bool:
     return config.args_source is pytest.Config.ArgsSource.ARGS or any(each.startswith("--ignore") for each in words)
 
 
+class Copies:
+    """Which tests `--count` of pytest-repeat has copied: to the lock, each copy is the test itself."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        known = any(config.pluginmanager.hasplugin(each) for each in ("repeat", "pytest_repeat"))
+        count = getattr(config.option, "count", 1) if known else 1
+        # `[2-3]` is the second of three copies, `[x-2-3]` that of the parameter set `x`.
+        self.number = re.compile(rf"(?:\[|(-))[1-9][0-9]*-{count}\]$") if count > 1 else None
+
+    def original(self, nodeid: str) -> str:
+        """Return the node id of the test that another one copies, or the same one."""
+        return nodeid if self.number is None else self.number.sub(lambda found: "]" if found[1] else "", nodeid)
+
+    def originals(self, tests: Iterable[TestEntry]) -> list[TestEntry]:
+        """Return entries under the names that the lock has for them; copies are several entries of one name."""
+        return [replace(each, nodeid=self.original(each.nodeid)) if self.number else each for each in tests]
+
+
 class Adoption:
     """The lock of a run and what is written when it ends. Raises `LockError` for a lock that cannot be read."""
 
-    def __init__(self, settings: Settings, today: Any) -> None:
+    def __init__(self, settings: Settings, today: Any, copies: Copies) -> None:
         self.settings = settings
+        self.copies = copies
         self.coverage = Coverage()
         self.keeper: Keeper | None = None
         self.lines: list[str] = []
@@ -81,7 +101,7 @@ class Adoption:
 
     def hold(self, entry: TestEntry) -> LockVerdict | None:
         """Return what the lock says of a test whose call has passed."""
-        return None if self.keeper is None else self.keeper.check(entry)
+        return None if self.keeper is None else self.keeper.check(*self.copies.originals([entry]))
 
     def tolerate(self, tests: Iterable[TestEntry]) -> Iterator[TestEntry]:
         """Yield tests that did not pass with the debts among their findings allowed: they are no news for a report."""
@@ -100,9 +120,11 @@ class Adoption:
     def _end_lock(self, keeper: Keeper, report: Report, *, full: bool) -> Iterator[Problem]:
         from pytest_querybudget.lock.model import LockError
 
-        collected = self.coverage.collected if full else None
+        # A test that is marked to be repeated may look like a copy, so that such a run drops nothing.
+        collected = self.coverage.collected if full and self.copies.number is None else None
+        tests = self.copies.originals(report.tests)
         try:
-            ending = keeper.finish(report.tests, collected=collected, not_collected=self.coverage.skipped)
+            ending = keeper.finish(tests, collected=collected, not_collected=self.coverage.skipped)
         except LockError as error:
             yield Problem(slug="lock", text=str(error).removeprefix(f"{self.settings.rootdir}{os.sep}"))
             return

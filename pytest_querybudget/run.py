@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_querybudget.adoption import Adoption
+from pytest_querybudget.adoption import Adoption, Copies
 from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permission
 from pytest_querybudget.chances import marker_chances
 from pytest_querybudget.checks import Checks
@@ -72,7 +72,7 @@ class Run:
         )
         self.checks = Checks(config, self.budgets, self.instruments)
         self.collector = Collector(settings, config.hook)
-        self.adoption = Adoption(settings, today)
+        self.adoption = Adoption(settings, today, Copies(config))
         self.current: Current | None = None
         self.is_worker = hasattr(config, "workerinput")
         self.ending = Ending(self)

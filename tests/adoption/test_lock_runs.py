@@ -159,3 +159,53 @@ def test_a_debt_of_a_failed_test_is_still_a_debt(suite: Suite, workers: str) -> 
     assert allowed == {"test_passes": ["lock"], "test_fails": ["lock"], "test_expected": ["lock"]}
     assert done.counts == {"passed": 1, "failed": 1, "xfailed": 1}
     assert [each["allowed"] for each in new.tests["test_fails"]["findings"]] == [None]
+
+
+# What `--count` of pytest-repeat does.
+REPEAT = """
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--count", type=int, default=1)
+
+def pytest_configure(config):
+    config.pluginmanager.register(object(), "repeat")
+
+@pytest.fixture
+def step(request):
+    return request.param
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc):
+    count = metafunc.config.option.count
+    if count > 1:
+        metafunc.fixturenames.append("step")
+        metafunc.parametrize("step", range(count), indirect=True, ids=lambda each: f"{each + 1}-{count}")
+"""
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_copies_are_the_test_that_they_copy(suite: Suite, workers: str) -> None:
+    """To run each test twelve times is neither a suite of twelve times as many tests, nor one without its own."""
+    pytest.importorskip("xdist")
+    suite.write("conftest.py", REPEAT)
+    source = """
+    import os
+    TIMES = int(os.environ.get("TIMES", "2"))
+    def test_one():
+        ask(TIMES)
+    @pytest.mark.parametrize("name", ["x", "2-3"])
+    def test_each(name):
+        ask(TIMES)
+    """
+    suite.run(source, *UPDATE)
+    before = (suite.path / LOCK).read_text("utf-8")
+    done = suite.run("", *UPDATE, "--count=12", "-n", workers)
+    assert done.counts == {"passed": 36}
+    assert (suite.path / LOCK).read_text("utf-8") == before
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TIMES", "3")
+        held = suite.run("", "--querybudget-lock", "--count=12", "-n", workers)
+        assert held.counts == {"failed": 36}
+        assert "3 raised" in suite.run("", *UPDATE, "--count=12", "-n", workers).text
+    assert suite.run("", "--querybudget-lock").code == 0
