@@ -32,13 +32,15 @@ class Schema:
     """What the mapping says of the tables of a statement, all names in lower case.
 
     `keys` are the unique keys of a table as sets of columns, `foreign` the columns of its foreign keys, `expressions`
-    what its indexes hold besides columns. A table that is missing is not known. `linked` tells whether a row may refer
+    what its indexes hold besides columns, `moments` the columns that hold a date or a time. A table that is missing is
+    not known. `linked` tells whether a row may refer
     to another one of its kind, as in a tree or a chain; it is true where that cannot be told.
     """
 
     keys: Mapping[str, tuple[frozenset[str], ...]] = field(default_factory=lambda: MappingProxyType({}))
     foreign: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     expressions: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
+    moments: Mapping[str, frozenset[str]] = field(default_factory=lambda: MappingProxyType({}))
     links: tuple[Link, ...] = ()
     linked: bool = True
 
@@ -121,7 +123,9 @@ class Query:
     """One SELECT, or several that UNION and its like connect (`parts` are their numbers).
 
     `role` is where it stands: `top`, `part`, `from`, `cte`, `exists`, `in` or `value`. `stars` are the relations of
-    which it selects all columns, `UNKNOWN` for a bare `*`. `aggregates` are the functions that sum up rows.
+    which it selects all columns, `UNKNOWN` for a bare `*`. `aggregates` are the functions that sum up rows, `places`
+    the names of outputs that number them (`row_number() OVER (...) AS place`). `choices` are the conditions that OR
+    connects: each row fulfils all of one of the alternatives.
     """
 
     number: int
@@ -129,11 +133,13 @@ class Query:
     parts: tuple[int, ...] = ()
     relations: tuple[Relation, ...] = ()
     conditions: tuple[Condition, ...] = ()
+    choices: tuple[tuple[tuple[Condition, ...], ...], ...] = ()
     factors: tuple[Factor, ...] = ()
     columns: tuple[ColumnUse, ...] = ()
     outputs: int = 0
     stars: tuple[int, ...] = ()
     aggregates: tuple[str, ...] = ()
+    places: frozenset[str] = frozenset()
     plain: int = 0
     filtered: bool = False
     grouped: bool = False

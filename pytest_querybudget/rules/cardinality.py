@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from pytest_querybudget.recording.structure import OUTER, ColumnUse, Condition, Operand, Query, Relation, Structure
 
 _EQUAL = frozenset(("=", "==", "<=>", "IS", "= ANY", "IN", "= SOME"))
+_LISTING = frozenset(("IN", "= ANY", "= SOME"))
+# What is applied to a column to compare the day that it lies on.
+_DAYS = frozenset(("date", "date_trunc", "strftime"))
 _LOWER, _UPPER = frozenset((">", ">=")), frozenset(("<", "<="))
 _CATALOGS = ("pg_", "information_schema", "sqlite_", "mysql.", "performance_schema", "sys.", "alembic_version")
 # Where nothing is known of a table, this is taken for its key: whoever asks whether rows are bounded errs on that side.
@@ -110,13 +114,94 @@ def is_bounded(structure: Structure, query: Query) -> bool:
         return True
     if query.parts:
         return all(is_bounded(structure, structure.queries[each]) for each in query.parts)
-    if query.grouped or any(each.function for each in query.relations) or _has_range(query):
+    if query.grouped or any(each.function for each in query.relations):
         return True
-    if query.distinct and not _selects_key(structure, query):
+    if any(_has_few(structure, query, each) for each in query.conditions) or _has_range(query):
+        return True
+    if (query.distinct and not _selects_key(structure, query)) or is_listed(structure, query):
+        return True
+    if any(all(is_bounded(structure, _chosen(query, each)) for each in choice) for choice in query.choices):
         return True
     few = fixed(structure, query, listed=True)
     # The collections of a bounded number of parents, as joined eager loading brings them in.
     return 0 in few and all(number in few or each.join == "left" for number, each in enumerate(query.relations))
+
+
+def _chosen(query: Query, alternative: tuple[Condition, ...]) -> Query:
+    """Return a query with one alternative of its ORs."""
+    return replace(query, conditions=(*query.conditions, *alternative), choices=())
+
+
+def _is_for_all(query: Query, condition: Condition) -> bool:
+    """Return whether each row of the result fulfils a condition, and not only those that an outer join adds."""
+    return condition.certain and not condition.negated and _can_fix(query, condition, 0)
+
+
+def _has_few(structure: Structure, query: Query, condition: Condition) -> bool:
+    """Return whether a condition takes the rows of one day, or the first of numbered rows."""
+    column = condition.left.column
+    if column is None or column.relation < 0 or condition.right.columns or not _is_for_all(query, condition):
+        return False
+    relation = query.relations[column.relation]
+    if condition.operator in _EQUAL:
+        dates = structure.schema.moments.get((relation.table or "").lower(), ())
+        if condition.left.function in _DAYS or (condition.left.function is None and column.name in dates):
+            return condition.right.text.upper() != "NULL"
+    is_place = relation.query is not None and column.name in structure.queries[relation.query].places
+    return is_place and condition.operator in (*_UPPER, *_EQUAL, "BETWEEN")
+
+
+def is_listed(structure: Structure, query: Query) -> bool:
+    """Return whether a list says what is wanted: keys of a table or of its parents, a row or more for each.
+
+    A list of values, a page, or a query that is one in this sense; also where it says what has to exist.
+    """
+    if any(
+        each.query is not None and len(query.relations) == 1 and _is_list(structure, each.query)
+        for each in query.relations
+    ):
+        return True
+    return any(_is_listing(structure, query, each) for each in query.conditions)
+
+
+def _is_listing(structure: Structure, query: Query, condition: Condition) -> bool:
+    if not _is_for_all(query, condition):
+        return False
+    if condition.operator in _LISTING:
+        right = condition.right
+        if right.is_value and (right.query is None or _is_list(structure, right.query)):
+            return any(_is_reference(structure, query, each) for each in condition.left.columns)
+        return False
+    if condition.operator not in ("=", "=="):
+        return False
+    for own, other in ((condition.left, condition.right), (condition.right, condition.left)):
+        if own.column is None or other.column is None or own.function or other.function:
+            continue
+        number = other.column.relation
+        listing = query.relations[number].query if number >= 0 else None
+        if listing is not None and query.relations[number].join != "left" and _is_list(structure, listing):
+            return _is_reference(structure, query, own.column)
+    return False
+
+
+def _is_reference(structure: Structure, query: Query, column: ColumnUse) -> bool:
+    """Return whether a column is part of a key, or refers to one. Of a table that is not known, any may be."""
+    relation = query.relations[column.relation] if column.relation >= 0 else None
+    table = (relation.table or "").lower() if relation else ""
+    known = structure.schema.keys.get(table)
+    if not known or column.name in structure.schema.foreign.get(table, ()):
+        return True
+    return any(column.name in key for key in known)
+
+
+def _is_list(structure: Structure, number: int) -> bool:
+    """Return whether a query gives several rows that do not grow with a table; figures by group may."""
+    query = structure.queries[number]
+    if not query.relations and not query.parts:
+        # VALUES, and functions that return rows.
+        return True
+    plain = replace(query, grouped=False, distinct=False, aggregates=())
+    return not is_single(structure, query) and is_bounded(structure, plain)
 
 
 def _has_range(query: Query) -> bool:
@@ -125,7 +210,7 @@ def _has_range(query: Query) -> bool:
     upper: set[ColumnUse] = set()
     for each in query.conditions:
         column = each.left.column
-        if column is None or not each.certain or each.negated or each.right.columns:
+        if column is None or each.right.columns or not _is_for_all(query, each):
             continue
         if each.operator == "BETWEEN":
             return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -50,11 +50,15 @@ class RowExplosion(Finding):
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    """How one relation hangs on another: `many` rows of it for each, or one at most."""
+    """How one relation hangs on another: `many` rows of it for each, or one at most.
+
+    `narrow` says that a value chooses among them (`kind = ?`): whether that leaves several cannot be known.
+    """
 
     parent: int
     many: bool
     columns: frozenset[str]
+    narrow: bool = False
 
 
 class NoRowExplosion(Rule):
@@ -103,8 +107,9 @@ class NoRowExplosion(Rule):
 
     ## What it cannot know
 
-    How the rows are spread over the parents: values of rows are not looked at, so a result counts from its number of
-    rows. Unique keys come from the mapping: of tables that only a text names none are known, and nothing is reported.
+    Whether a value (`kind = ?`) leaves one row of a collection or several: such a collection is left alone. How the
+    rows are spread over the parents: values of rows are not looked at, so a result counts from its number of rows.
+    Unique keys come from the mapping: of tables that only a text names none are known, and nothing is reported.
     """
 
     name = "no_row_explosion"
@@ -152,8 +157,28 @@ def _edges(structure: Structure, query: Query) -> dict[int, _Edge]:
             for column in fixed_columns(structure, condition, number, others, listed=False)
         )
         keys = (*keys_of(structure, relation), *_mapped_keys(structure, relation.table))
-        edges[number] = _Edge(parent, not any(key <= columns for key in keys), columns)
+        many = not any(key <= columns for key in keys)
+        edges[number] = _Edge(parent, many, columns, _is_narrow(query, number))
+    for number in sorted(edges, reverse=True):
+        edge = edges[number]
+        above = edges.get(edge.parent)
+        if above is not None and edge.narrow and not edge.many:
+            # What is chosen by its one tag is chosen.
+            edges[edge.parent] = replace(above, narrow=True)
     return edges
+
+
+def _is_narrow(query: Query, number: int) -> bool:
+    """Return whether a value is asked for in a column by which a relation is not joined."""
+    joined: set[str] = set()
+    chosen: set[str] = set()
+    for each in query.conditions:
+        if not each.certain or each.negated or each.operator not in ("=", "=="):
+            continue
+        for own, other in ((each.left, each.right), (each.right, each.left)):
+            if own.column is not None and own.column.relation == number and own.function is None:
+                (chosen if other.is_value else joined).add(own.column.name)
+    return bool(chosen - joined)
 
 
 def _parent_in(condition: Condition, number: int) -> int | None:
@@ -181,7 +206,7 @@ def _side_by_side(edges: Mapping[int, _Edge]) -> list[int]:
 
     Of a collection and those inside of it, the outermost one is named.
     """
-    many = [number for number, edge in edges.items() if edge.many]
+    many = [number for number, edge in edges.items() if edge.many and not edge.narrow]
     above = {number: set(_above(edges, number)) for number in many}
     found = {
         number

@@ -10,7 +10,7 @@ from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording, Statement
 from pytest_querybudget.recording.structure import Query, Structure
 from pytest_querybudget.rules.base import OptionError, Options, Rule, count_option, no_arguments
-from pytest_querybudget.rules.cardinality import is_bounded, is_catalog
+from pytest_querybudget.rules.cardinality import is_bounded, is_catalog, is_listed
 from pytest_querybudget.rules.loops import is_own
 from pytest_querybudget.rules.parameters import list_length, streams
 
@@ -47,8 +47,9 @@ class NoUnboundedSelects(Rule):
     ## What it does
 
     Fails a test in which a SELECT without LIMIT fetches several rows, and nothing in it keeps their number from growing
-    with the table. These keep it: a unique key, a list of keys, a range with two ends, aggregates and GROUP BY, a
-    DISTINCT that leaves the key out, a subquery that has a LIMIT itself. A filter by a column that is not unique
+    with the table. These keep it: a unique key, a list of keys, a day or a range with two ends, aggregates and GROUP
+    BY, a DISTINCT that leaves the key out, a subquery that has a LIMIT itself, rows that are numbered (`row_number()`)
+    and wanted up to a number; also where there is one on each side of an OR. A filter by a column that is not unique
     (`tenant_id = ?`) does not: the rows of one tenant grow too.
 
     Loads that SQLAlchemy sends for relationships are not looked at, nor are the collections that joined eager loading
@@ -110,7 +111,9 @@ class NoUnboundedSelects(Rule):
             if facts.limited or facts.unique or facts.aggregate or streams(each):
                 continue
             structure = facts.structure()
-            if structure.top is None or is_bounded(structure, structure.top) or _is_list_of_keys(structure, each):
+            if structure.top is None or is_bounded(structure, structure.top) or _is_list_of_all(structure, each):
+                continue
+            if any(query.role == "exists" and is_listed(structure, query) for query in structure.queries):
                 continue
             leading = _leading(structure, structure.top)
             if leading is not None and not is_catalog(leading):
@@ -129,26 +132,15 @@ def _leading(structure: Structure, query: Query) -> str | None:
     return None
 
 
-def _is_list_of_keys(structure: Structure, statement: Statement) -> bool:
-    """Return whether a list of values says what is wanted: keys of a table or of its parents, a row or more for each.
-
-    A list for any other column says nothing, unless it had as many members as rows came.
-    """
-    listed = list_length(statement)
-    for query in (structure.top, *(structure.queries[each] for each in structure.top.parts)) if structure.top else ():
-        for each in query.conditions:
-            is_list = each.operator in ("IN", "= ANY") and each.right.is_value and each.right.query is None
-            if not (is_list and each.certain and not each.negated):
-                continue
-            for column in each.left.columns:
-                relation = query.relations[column.relation] if column.relation >= 0 else None
-                table = (relation.table or "").lower() if relation else ""
-                known = structure.schema.keys.get(table)
-                if not known or column.name in structure.schema.foreign.get(table, ()):
-                    return True
-                if any(column.name in key for key in known) or statement.max_rows <= listed:
-                    return True
-    return False
+def _is_list_of_all(structure: Structure, statement: Statement) -> bool:
+    """Return whether a list of values, of whatever column, had as many members as rows came."""
+    top = structure.top
+    conditions = top.conditions if top else ()
+    is_list = any(
+        each.operator in ("IN", "= ANY") and each.right.is_value and each.certain and not each.negated
+        for each in conditions
+    )
+    return is_list and statement.max_rows <= list_length(statement)
 
 
 def _finding(statement: Statement, structure: Structure, leading: str) -> UnboundedSelect:

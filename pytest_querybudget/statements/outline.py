@@ -47,6 +47,7 @@ _DEEPEST = 40
 _LONGEST = 20_000
 _COMPARING = frozenset(("=", "==", "<=>", "<", ">", "<=", ">=", "<>", "!=", "~~", "~~*", "!~~", "!~~*", "~", "~*"))
 _WORDS = ("IN", "LIKE", "ILIKE", "GLOB", "REGEXP", "RLIKE", "SIMILAR", "BETWEEN", "IS")
+_PLACES = frozenset(("row_number", "rank", "dense_rank"))
 _RANDOM = frozenset(("random", "rand", "newid", "gen_random_uuid", "uuid_generate_v4", "uuid", "randomblob"))
 
 
@@ -176,8 +177,9 @@ class _Outline:
                 scope.labels.setdefault(label, index)
         conditions: list[Condition] = []
         factors: list[Factor] = []
+        choices: list[tuple[tuple[Condition, ...], ...]] = []
         for clause, relation, expression in (*deferred, ("where", -1, found.get("WHERE", []))):
-            _Conditions(self, scope, clause, relation).read(expression, conditions, factors)
+            _Conditions(self, scope, clause, relation).read(expression, conditions, factors, choices)
         query = self._outputs(query, found.get("SELECT", []), scope)
         reader = self.reader(scope)
         for name in ("HAVING", "GROUP", "ORDER", "QUALIFY"):
@@ -187,6 +189,7 @@ class _Outline:
             query,
             relations=tuple(each.relation for each in scope.relations),
             conditions=tuple(conditions),
+            choices=tuple(choices),
             factors=tuple(factors),
             filtered=bool(found.get("WHERE")),
             grouped="GROUP" in found,
@@ -231,6 +234,7 @@ class _Outline:
             distinct=distinct,
             limited=top,
             columns=tuple(columns),
+            places=frozenset(name for each in outputs if (name := _place(each))),
         )
 
 
@@ -314,6 +318,15 @@ def _aggregates(items: list[Item]) -> Iterable[str]:
             yield name
 
 
+def _place(items: list[Item]) -> str | None:
+    """The name of an output that is the number of its row."""
+    label = at(items, len(items) - 1)
+    if function_name(items) not in _PLACES or not is_word(at(items, 2), "OVER") or not is_name(label):
+        return None
+    assert isinstance(label, tuple)  # noqa: S101 - it is a name
+    return unquote(label[1]).lower()
+
+
 def _is_constant(items: list[Item]) -> bool:
     return all(token[0] != NAME and token != (OP, "*") for token in flat(items)) and not any(
         is_query(each) for each in items
@@ -329,11 +342,22 @@ class _Conditions:
     clause: str
     relation: int
 
-    def read(self, items: list[Item], conditions: list[Condition], factors: list[Factor]) -> None:
+    def read(
+        self,
+        items: list[Item],
+        conditions: list[Condition],
+        factors: list[Factor],
+        choices: list[tuple[tuple[Condition, ...], ...]],
+    ) -> None:
         """Read what AND connects, one by one."""
         for part in _factors(items):
             self.scope.mentioned = set()
-            conditions += self._comparisons(part, certain=True, negated=False)
+            alternatives = [tuple(self._conjunction(each, certain=True, negated=False)) for each in split(part, "OR")]
+            if len(alternatives) > 1:
+                choices.append(tuple(alternatives))
+                conditions += [replace(each, certain=False) for found in alternatives for each in found]
+            else:
+                conditions += alternatives[0]
             factors.append(Factor(self.clause, self.relation, frozenset(self.scope.mentioned)))
 
     def _comparisons(self, items: list[Item], *, certain: bool, negated: bool) -> Iterable[Condition]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sqlalchemy import MetaData, Table
+from sqlalchemy import Date, DateTime, MetaData, Table
 
 from pytest_querybudget.recording.structure import Link, Schema
 from pytest_querybudget.statements import internals
@@ -26,6 +26,7 @@ def schema_of(compiled: Any, metadata: MetaData | None, reads: Iterable[str]) ->
         keys={name: tuple(_lower(internals.unique_keys(metadata, table.fullname))) for name, table in tables.items()},
         foreign={name: frozenset(_foreign(table)) for name, table in tables.items()},
         expressions={name: found for name, table in tables.items() if (found := tuple(_expressions(table)))},
+        moments={name: frozenset(_moments(table)) for name, table in tables.items()},
         links=tuple(_links(compiled, set(tables))) if len(names) >= _LEAST_JOINED else (),
         linked=any(map(_is_linked, tables.values())),
     )
@@ -39,6 +40,12 @@ def _lower(keys: Iterable[frozenset[str]]) -> Iterator[frozenset[str]]:
 def _foreign(table: Table) -> Iterator[str]:
     for constraint in table.foreign_key_constraints:
         for column in constraint.columns:
+            yield str(column.name).lower()
+
+
+def _moments(table: Table) -> Iterator[str]:
+    for column in table.columns:
+        if isinstance(column.type, (Date, DateTime)):
             yield str(column.name).lower()
 
 

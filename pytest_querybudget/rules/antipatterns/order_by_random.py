@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pytest_querybudget.rules.antipatterns.pattern import Case, Hit, Pattern
+from pytest_querybudget.rules.cardinality import is_bounded
 
 
 class OrderByRandom(Pattern):
@@ -22,7 +24,8 @@ class OrderByRandom(Pattern):
     select(Customer).where(Customer.id >= drawn).order_by(Customer.id).limit(1)
     ```
 
-    On PostgreSQL `TABLESAMPLE` gives a sample of a large table. A few rows are shuffled as well in Python.
+    On PostgreSQL `TABLESAMPLE` gives a sample of a large table. A few rows are shuffled as well in Python; where a list
+    of keys is shuffled (`id IN (...)`), nothing is reported.
     """
 
     name = "order_by_random"
@@ -30,10 +33,10 @@ class OrderByRandom(Pattern):
     def find(self, case: Case) -> Iterator[Hit]:
         """Look at the order of every query."""
         for query in case.structure.queries:
-            if query.shuffled and any(each.table is not None or each.query is not None for each in query.relations):
+            if query.shuffled and not is_bounded(case.structure, replace(query, limited=False, limit=None)):
                 tables = ", ".join(case.facts.reads)
                 yield Hit(
-                    f"ORDER BY random() numbers and sorts all rows of {tables}",
+                    f"ORDER BY random() numbers and sorts all rows of {tables}{' that match' * query.filtered}",
                     "Draw a key and take the next row: .where(key >= drawn).order_by(key).limit(1).",
                 )
                 return

@@ -51,6 +51,7 @@ TOTALS: CTE = (
     .cte()
 )
 OTHER = aliased(Customer)
+ONE_OR_TWO = union_all(select(literal(1).label("a")), select(literal(2))).subquery()
 
 BAD: list[tuple[str, str, Work]] = [
     ("not_in_subquery", "orm", run(select(Customer.id).where(Customer.id.not_in(select(Order.customer_id))))),
@@ -107,6 +108,7 @@ BAD: list[tuple[str, str, Work]] = [
     ("cartesian_product", "two of three", run(select(Customer.id, Order.id, Address.id).where(Customer.id == Order.customer_id, Address.street == "s"))),
     ("cartesian_product", "with a subquery", run(select(Customer.id, TOTALS.c.total).where(TOTALS.c.total > 1))),
     ("order_by_random", "one row", run(select(Customer.name).order_by(func.random()).limit(1))),
+    ("order_by_random", "of those that match", run(select(Order.id).where(Order.status == "open").order_by(func.random()).limit(1))),
     ("whole_table_aggregate", "count", run(select(func.count()).select_from(Order))),
     ("whole_table_aggregate", "sum", run(select(func.sum(Order.total)))),
     ("whole_table_aggregate", "grouped", run(select(Order.status, func.sum(Order.total)).group_by(Order.status))),
@@ -187,6 +189,8 @@ CLEAN: list[tuple[str, Work]] = [
     ("any of a relationship", run(select(Customer.id).where(Customer.orders.any(Order.status == "x"), Customer.tags.any(Tag.name == "y")))),
     ("a write", lambda session: session.execute(delete(Line).where(Line.order_id.not_in(select(Order.id))))),
     ("ordered by a column", run(select(Customer.id).order_by(Customer.name))),
+    ("a few keys by chance", run(select(Customer.id).where(Customer.id.in_([1, 2, 3])).order_by(func.random()))),
+    ("values by chance", run(select(ONE_OR_TWO.c.a).order_by(func.random()))),
     ("maximum", run(select(func.max(Order.id)))),
     ("minimum of a filter", run(select(func.min(Order.total)).where(Order.customer_id == 1))),
     ("filtered count", run(select(func.count()).select_from(Order).where(Order.customer_id == 1))),

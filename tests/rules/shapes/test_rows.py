@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import Engine, exists, func, select, text, union_all
+from sqlalchemy import Engine, and_, exists, func, not_, or_, select, text, union_all
 from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from pytest_querybudget.rules.base import OptionError
@@ -33,7 +33,16 @@ def load(statement: object) -> Work:
 
 
 PAGE = select(Customer.id).order_by(Customer.id).limit(2)
+SHOWN = PAGE.subquery()
+CHOSEN = select(Customer.id).where(Customer.id.in_([1, 2])).cte()
+OF_CHOSEN = select(Order.id, Order.customer_id).where(Order.customer_id.in_([1, 2])).cte()
+LATEST = select(Order.customer_id, func.max(Order.id).label("last")).group_by(Order.customer_id)
+OF_ALL, OF_SOME = LATEST.subquery(), LATEST.where(Order.customer_id.in_([1, 2])).subquery()
+PLACE = func.row_number().over(order_by=Order.id).label("place")
+PLACED = select(Order.id, PLACE).subquery()
+ONE_REGION = select(Customer.id).where(Customer.email == "e1@x.org")
 OTHER = aliased(Address)
+OPEN, SENT = aliased(Order), aliased(Order)
 
 UNBOUNDED: list[tuple[str, Work]] = [
     ("everything", load(select(Customer))),
@@ -55,6 +64,14 @@ UNBOUNDED: list[tuple[str, Work]] = [
     ("by what exists", run(select(Customer.id).where(exists().where(Order.customer_id == Customer.id)))),
     ("by an unbounded subquery", run(select(Customer.id).where(Customer.id.in_(select(Order.customer_id))))),
     ("partly of a unique key", run(select(Customer.id).where(Customer.region_id == 1))),
+    ("a key or a name", run(select(Order.id).where(or_(Order.id == 1, Order.id.in_([2]), Order.total >= 0)))),
+    ("a key, or what is no comparison", run("SELECT id FROM orders WHERE id = 1 OR coalesce(status, '') <> ''")),
+    ("not one of two keys", run(select(Order.id).where(not_(or_(Order.id == 1, Order.id == 2))))),
+    ("of the one parent of a subquery", run(select(Order.id).where(Order.customer_id.in_(ONE_REGION)))),
+    ("beside figures by group", run(select(Order.id, OF_ALL.c.last).join(OF_ALL, OF_ALL.c.customer_id == Order.customer_id))),
+    ("beside a list of what may be joined", run(
+        select(Customer.id, Order.id).outerjoin(Order, and_(Order.customer_id == Customer.id, Order.id.in_([1, 2]))))),
+    ("after a place", run(select(PLACED.c.id).where(PLACED.c.place > 3))),
 ]  # fmt: skip
 
 BOUNDED: list[tuple[str, Work]] = [
@@ -85,6 +102,22 @@ BOUNDED: list[tuple[str, Work]] = [
     ("no rows", run(select(Customer.id).where(Customer.name == "nobody"))),
     ("one row came", run(select(Customer.id).where(Customer.name == "n1"))),
     ("pages of both", run(union_all(select(PAGE.subquery().c.id), select(Region.id).where(Region.id == 1)))),
+    ("one key or another", run(select(Order.id).where(or_(Order.id == 1, Order.id == 2)))),
+    ("pairs of columns", run(select(Customer.id).where(or_(
+        and_(Customer.region_id == 2, Customer.number == 1), and_(Customer.region_id == 2, Customer.number == 3))))),
+    ("one list or another", run(select(Order.id).where(or_(Order.customer_id.in_([1]), Order.id.in_([4, 5]))))),
+    ("one key or another, as text", run("SELECT id FROM orders WHERE (id = 1 OR id = 2) AND total >= 0")),
+    ("children of a page", run(select(Order.id, SHOWN.c.id).join(SHOWN, SHOWN.c.id == Order.customer_id))),
+    ("a page with its children", run(select(Order.id).select_from(SHOWN).join(Order, SHOWN.c.id == Order.customer_id))),
+    ("joined to a list in a CTE", run(select(Order.id).join(CHOSEN, CHOSEN.c.id == Order.customer_id))),
+    ("in a list in a CTE", run(select(Order.id).where(Order.customer_id.in_(select(CHOSEN.c.id))))),
+    ("children of a list in a CTE", run(select(OF_CHOSEN.c.id))),
+    ("the last of a list", run(select(Order.id, OF_SOME.c.last).join(OF_SOME, OF_SOME.c.customer_id == Order.customer_id))),
+    ("children of parents that exist in a list", run(select(Order.id).where(Order.customer.has(Customer.id.in_([1, 2]))))),
+    ("the first by their place", run(select(PLACED.c.id).where(PLACED.c.place <= 5))),
+    ("some places", run(select(PLACED.c.id).where(PLACED.c.place.between(2, 5)))),
+    ("of one day", run(select(Order.id).where(Order.placed == DAY))),
+    ("of one day, by a function", run(select(Order.id).where(func.date(Order.placed) == DAY))),
     ("a tree", run("WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t WHERE n < 3) SELECT n FROM t")),
 ]  # fmt: skip
 
@@ -151,6 +184,11 @@ CALM: list[tuple[str, Work]] = [
     ("exists", run(select(Customer.id).where(Customer.orders.any(), Customer.addresses.any()))),
     ("one row of each", run(select(Customer.id, Order.id, Address.id).join(Order, Order.customer_id == Customer.id).join(Address, Address.customer_id == Customer.id).where(Order.id == 1, Address.id == 1))),
     ("up and down", run(select(Order.id, Customer.name, Line.id).join(Order.customer).join(Order.lines))),
+    ("two properties, each of one kind", run(
+        select(Customer.id, OPEN.id, SENT.id)
+        .join(OPEN, and_(OPEN.customer_id == Customer.id, OPEN.status == "open"))
+        .join(SENT, and_(SENT.customer_id == Customer.id, SENT.status == "sent")))),
+    ("a collection of what has one tag", run(select(Customer.id, Order.id).join(Customer.tags).join(Customer.orders).where(Tag.name == "t1"))),
     ("few rows", load(select(Customer).where(Customer.id == 99).options(joinedload(Customer.orders), joinedload(Customer.addresses)))),
     ("text of unknown tables", run("SELECT c.id FROM customer c LEFT JOIN profile p ON p.customer_id = c.id LEFT JOIN card k ON k.customer_id = c.id")),
 ]  # fmt: skip
