@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import CodeType
+from types import CodeType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pytest_querybudget.errors import QueryBudgetError
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from pytest_querybudget.capture.registration import ImportWatch, Registration
     from pytest_querybudget.plans.planner import Planner
     from pytest_querybudget.rules.base import Rule
+
+
+# Of a fixture that keeps nothing but what it returns.
+_NOBODY = SimpleNamespace()
 
 
 class Instruments:
@@ -44,8 +48,8 @@ class Instruments:
         # What some rule of the run needs to see beside statements.
         self.pools = bool(settings.reports)
         self.places = self.transactions = False
-        # Fixtures of several tests that are set up.
-        self.fixtures: list[Any] = []
+        # Fixtures of several tests that are set up, each with the class or module on which it keeps things.
+        self.fixtures: list[tuple[Any, Any]] = []
         self.engine_seen = False
         self.planner: Planner | None = None
         # Plan readers of other plugins and of the suite.
@@ -193,16 +197,16 @@ class Instruments:
         if self.capture is not None:
             self.capture.connections.fixtures.append((fixture.argname, fixture.scope))
 
-    def end_fixture(self, fixture: Any) -> None:
+    def end_fixture(self, fixture: Any, request: Any) -> None:
         """Note that a fixture has been set up; those of several tests may keep what a test takes through them."""
         if self.capture is not None and self.capture.connections.fixtures:
             self.capture.connections.fixtures.pop()
         if fixture.scope != "function":
-            self.fixtures.append(fixture)
+            self.fixtures.append((fixture, _keeper(fixture, request)))
 
     def forget_fixture(self, fixture: Any) -> None:
         """Note that a fixture has been torn down."""
-        self.fixtures = [each for each in self.fixtures if each is not fixture]
+        self.fixtures = [each for each in self.fixtures if each[0] is not fixture]
 
     def note_leaks(self) -> None:
         """Note which connections of the test are still out, now that its fixtures have finished."""
@@ -210,9 +214,11 @@ class Instruments:
             self.capture.connections.note_leaks(self.journal, self._fixture_values)
 
     def _fixture_values(self) -> Iterator[Any]:
-        for each in self.fixtures:
-            if each.cached_result is not None:
-                yield each.cached_result[0]
+        for fixture, keeper in self.fixtures:
+            if fixture.cached_result is not None:
+                yield fixture.cached_result[0]
+            # A list of what tests have left behind is no fixture's.
+            yield from (each for each in vars(keeper).values() if not isinstance(each, (list, dict, set)))
 
     def end(self) -> None:
         """End a test."""
@@ -295,3 +301,13 @@ class Instruments:
         from pytest_querybudget.capture.catalog import check_patterns
 
         check_patterns(budgets)
+
+
+def _keeper(fixture: Any, request: Any) -> Any:
+    """Return what a fixture sets attributes of: `setup_class`, `setUpClass` and `setup_module` return nothing."""
+    if fixture.scope == "class" and request.cls is not None:
+        return request.cls
+    is_setup = fixture.scope == "module" and fixture.argname.startswith(
+        ("_xunit_setup_module", "_unittest_setUpModule")
+    )
+    return request.module if is_setup else _NOBODY

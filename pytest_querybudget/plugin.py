@@ -153,9 +153,9 @@ class FixtureHooks:
         self.run = run
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_fixture_setup(self, fixturedef: Any) -> Generator[None, Any, None]:
+    def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, Any, None]:
         """Note whose the connections are that are taken meanwhile."""
-        yield from self.run.around_fixture(fixturedef)
+        yield from self.run.around_fixture(fixturedef, request)
 
     def pytest_fixture_post_finalizer(self, fixturedef: Any) -> None:
         """Let go of a fixture."""

@@ -227,11 +227,11 @@ class Run:
             self.current.failed = False
         then(outcome, self._refuse_unmeasured)
 
-    def around_fixture(self, fixture: Any) -> Generator[None, Any, None]:
+    def around_fixture(self, fixture: Any, request: Any) -> Generator[None, Any, None]:
         """Tell what a fixture takes from what the test does."""
         self.safely(lambda: self.instruments.begin_fixture(fixture))
         yield
-        self.safely(lambda: self.instruments.end_fixture(fixture))
+        self.safely(lambda: self.instruments.end_fixture(fixture, request))
 
     def forget_fixture(self, fixture: Any) -> None:
         """Let go of a fixture that has been torn down."""

@@ -47,7 +47,8 @@ class NoConnectionLeaks(Rule):
     beside its result.
 
     - What a fixture of wider scope takes while it is set up is its own, and so is what the test takes through an object
-      that such a fixture returned (a session for the whole module): it is meant for the next test.
+      that such a fixture returned (a session for the whole module), or set on the class or module (`setup_class`,
+      `setUpClass`, `setup_module`): it is meant for the next test.
     - A connection that the garbage collector gave back was leaked as well: when that happens depends on chance, and
       with an async driver the connection is thrown away.
     - A connection that the pool itself has closed (`invalidate`, `engine.dispose()` of a pool that closes what is

@@ -236,6 +236,59 @@ class TestBad(unittest.TestCase):
         KEPT.append(create_engine("sqlite://", poolclass=StaticPool).connect())
 """
 
+SETUPS = """
+engine = create_engine("sqlite:///file:x?mode=memory&cache=shared&uri=true", poolclass=QueuePool)
+
+def setup_module(module):
+    module.opened = Session(engine)
+
+def teardown_module(module):
+    module.opened.close()
+
+class TestSetupClass:
+    def setup_class(cls):
+        cls.session = Session(engine)
+    def teardown_class(cls):
+        cls.session.close()
+    def test_ok_first(self):
+        ask(self.session)
+    def test_ok_second(self):
+        ask(self.session)
+
+class TestSetUpClass(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.session = Session(engine)
+    @classmethod
+    def tearDownClass(cls):
+        cls.session.close()
+    def test_ok_first(self):
+        ask(self.session)
+    def test_ok_second(self):
+        ask(self.session)
+    def test_ok_third(self):
+        ask(self.session)
+
+class TestFixture:
+    @pytest.fixture(scope="class", autouse=True)
+    def setting(self, request):
+        request.cls.session = Session(engine)
+        yield
+        request.cls.session.close()
+    def test_ok_first(self):
+        ask(self.session)
+    def test_bad_beside(self):
+        KEPT.append(engine.connect())
+    def test_ok_third(self):
+        ask(self.session)
+
+def test_ok_of_the_module():
+    ask(opened)
+
+def test_bad_beside_the_module():
+    KEPT.append(engine.connect())
+"""
+
 ASYNC = """
 @pytest.fixture
 async def engine(tmp_path):
@@ -284,7 +337,7 @@ async def test_bad_session(engine):
 """
 
 
-@pytest.mark.parametrize("source", [POOLS + SYNC, ASYNC], ids=["sync", "async"])
+@pytest.mark.parametrize("source", [POOLS + SYNC, SETUPS, ASYNC], ids=["sync", "setups", "async"])
 def test_leaks_and_their_twins(suite: Suite, source: str) -> None:
     """A test that is named bad gets an error from its teardown, and no other does."""
     outcome = suite.run(source, "-rA", head=HEAD)
