@@ -80,7 +80,7 @@ SUITES: dict[str, Suite] = {
             ".",
             *"pytest>=8,<9 pytest-asyncio pytest-cov requests-mock beautifulsoup4 jsonschema virtualenv".split(),
         ),
-        arguments=tuple(f"jupyterhub/tests/test_{each}.py" for each in ("orm", "db", "crypto")),
+        arguments=tuple(f"jupyterhub/tests/test_{each}.py" for each in ("orm", "crypto")),
     ),
     "sqladmin": Suite(
         sdist="sqladmin",
