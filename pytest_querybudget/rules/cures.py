@@ -64,6 +64,9 @@ def loader_cure(meaning: Meaning, query: Query, origin: Place | None) -> str | N
         return f"Add .options({options}){where}, before .get(...)."
     if query.by_identity:
         return f"Pass options=[{options}]{where}."
+    if not origin:
+        # No query brought them in: the application made them, or the session had them for longer.
+        where = " to one query that loads them all, before the loop"
     return f"Add .options({options}){where}{alias_note(options)}."
 
 

@@ -116,18 +116,19 @@ def differences(one: Outcome, other: Outcome) -> dict[str, str]:
         before, after = one.tests.get(name), other.tests.get(name)
         if before is None or after is None:
             found[name] = "only with" if before is None else "only without"
-        elif before != after:
-            found[name] = "; ".join(_changes(before, after))
+        else:
+            # Each by itself: what is printed may differ in any two runs, and the outcome only in these.
+            found.update((f"{name} {what}", text) for what, text in _changes(before, after))
     if [*one.tests] != [*other.tests] and {*one.tests} == {*other.tests}:
         found["order"] = "the tests ran in another order"
     return found
 
 
-def _changes(before: Test, after: Test) -> Iterator[str]:
+def _changes(before: Test, after: Test) -> Iterator[tuple[str, str]]:
     for what in ("outcome", "text", "printed", "properties"):
         old, new = getattr(before, what), getattr(after, what)
         if old != new:
-            yield f"{what}: {_where(str(old), str(new))}"
+            yield what, _where(str(old), str(new))
 
 
 def _where(old: str, new: str) -> str:
