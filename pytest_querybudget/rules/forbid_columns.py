@@ -26,8 +26,8 @@ class ForbiddenColumns(Columns):
     def fix(self) -> str | None:
         """The option that leaves them out."""
         if self.attributes:
-            return ".options(" + ", ".join(f"defer({each})" for each in self.attributes) + ")"
-        return "Name the columns that are wanted instead." if self.entity is None else None
+            return self.option(*(f"defer({each})" for each in self.attributes))
+        return "Name the columns that are wanted, without these." if self.entity is None else None
 
 
 class ForbidColumns(Projection):

@@ -74,6 +74,10 @@ class MaxColumns(Ceiling):
     def advice(self, statement: Statement | None) -> str | None:
         """Name the option that leaves columns out."""
         entities = statement.shape.entities if statement else ()
-        if not entities:
+        if statement is None or not entities or statement.shape.given:
             return "Select only the columns that are read."
-        return f"Select the columns that are read, or add .options(load_only(...)) to the query for {entities[0]}."
+        if statement.meaning is not None:
+            name = statement.meaning.relationship
+            return name and f"Add .options(defaultload({name}).load_only(...)) to the query that leads to it."
+        entity = entities[0].removeprefix("alias_of_")
+        return f"Select the columns that are read, or add .options(load_only(...)) to the query for {entity}."

@@ -25,8 +25,12 @@ class OtherColumns(Columns):
     @property
     def fix(self) -> str | None:
         """The option that leaves them out."""
-        if self.kept:
-            return f".options(load_only({', '.join(self.kept)}))"
+        kept: dict[str, list[str]] = {each.partition(".")[0]: [] for each in self.attributes}
+        for each in self.kept:
+            kept[each.partition(".")[0]].append(each)
+        if kept and all(kept.values()):
+            # One option takes attributes of one entity.
+            return self.option(*(f"load_only({', '.join(each)})" for each in kept.values()))
         return "Select the columns that are wanted instead of the whole entity." if self.entity else None
 
 

@@ -6,8 +6,19 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, ForeignKey, create_engine, insert, select, text, update
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, defer, load_only, mapped_column
+from sqlalchemy import Engine, ForeignKey, create_engine, insert, orm, select, text, update
+from sqlalchemy.orm import (
+    DeclarativeBase,
+    Mapped,
+    Session,
+    aliased,
+    defer,
+    joinedload,
+    load_only,
+    mapped_column,
+    relationship,
+    selectinload,
+)
 from sqlalchemy.pool import StaticPool
 
 from pytest_querybudget import query_budget
@@ -31,6 +42,7 @@ class Book(Base):
     __tablename__ = "book"
     id: Mapped[int] = mapped_column(primary_key=True)
     author_id: Mapped[int] = mapped_column(ForeignKey("author.id"))
+    author: Mapped[Author] = relationship()
 
 
 @pytest.fixture
@@ -179,6 +191,111 @@ def test_cures_of_columns_name_attributes(engine: Engine) -> None:
         recording, by_name(all_rules())["only_columns"].parse(("author.id", "author.name"), {})
     )
     assert other.fix == ".options(load_only(Author.id, Author.name))"
+
+
+def authors_of_books(*options: Any) -> Any:
+    return select(Book).options(*options)
+
+
+ALIAS = aliased(Author)
+WITHOUT = "Name the columns that are wanted, without these."
+ENTITY = "Select the columns that are wanted instead of the whole entity."
+BIO, NAME = ("forbid_columns", "author.biography"), ("only_columns", "author.id", "author.name", "book.*")
+# Rule and patterns, the query, and the cure: it runs, or it names no option.
+CURES: dict[str, tuple[tuple[str, ...], Any, str | None]] = {
+    "entity": (BIO, select(Author), ".options(defer(Author.bio))"),
+    "other entity": (BIO, select(Book, Author).join(Book.author), ".options(defer(Author.bio))"),
+    "columns": (BIO, select(Author.id, Author.bio), WITHOUT),
+    "table": (BIO, select(Author.__table__), WITHOUT),
+    "entity and column": (BIO, select(Author, Author.bio.label("again")), None),
+    "alias": (
+        BIO,
+        select(ALIAS),
+        ".options(defer(alias_of_Author.bio)) where alias_of_Author is its aliased(Author)",
+    ),
+    "column of an alias": (BIO, select(ALIAS.bio), WITHOUT),
+    "text": (BIO, select(Author).from_statement(text("SELECT * FROM author")), None),
+    "joined": (BIO, authors_of_books(joinedload(Book.author)), None),
+    "loaded apart": (
+        BIO,
+        authors_of_books(selectinload(Book.author)),
+        "Add .options(defaultload(Book.author).defer(Author.bio)) to the query for Book.",
+    ),
+    "lazy": (
+        BIO,
+        authors_of_books(),
+        "Add .options(defaultload(Book.author).defer(Author.bio)) to the query for Book.",
+    ),
+    "primary key": (("forbid_columns", "author.id"), select(Author), None),
+    "only, entity": (NAME, select(Author), ".options(load_only(Author.id, Author.name))"),
+    "only, other entity": (NAME, select(Book, Author).join(Book.author), ".options(load_only(Author.id, Author.name))"),
+    "only, both": (
+        ("only_columns", "*.id"),
+        select(Book, Author).join(Book.author),
+        ".options(load_only(Book.id), load_only(Author.id))",
+    ),
+    "only, joined": (NAME, authors_of_books(joinedload(Book.author)), ENTITY),
+    "only, loaded apart": (
+        NAME,
+        authors_of_books(selectinload(Book.author)),
+        "Add .options(defaultload(Book.author).load_only(Author.id, Author.name)) to the query for Book.",
+    ),
+    "only, all but the key": (("only_columns", "author.name"), select(Author), ENTITY),
+    "only, nothing": (("only_columns", "book.*"), select(Author), ENTITY),
+}
+
+
+@pytest.mark.parametrize("name", CURES)
+def test_cures_of_columns_run(engine: Engine, name: str) -> None:
+    """An option is named where it leaves out all of the columns, for the entity that the query selects."""
+    (rule, *patterns), query, expected = CURES[name]
+
+    def fixes(query: Any) -> set[str | None]:
+        checker = by_name(all_rules())[rule]
+        recording = record(engine, lambda s: [name == "lazy" and each.author for each in s.scalars(query).unique()])
+        return {each.fix for each in checker.check(recording, checker.parse(patterns, {}))}
+
+    assert fixes(query) == {expected}
+    if expected and ".options(" in expected:
+        code = expected[expected.index(".options(") :].partition(" to the query")[0].partition(" where ")[0]
+        cured = eval(
+            f"query{code}", {**vars(orm), "Author": Author, "Book": Book, "query": query, "alias_of_Author": ALIAS}
+        )
+        assert fixes(cured) == set()
+
+
+def test_the_cure_of_a_get_is_an_argument(engine: Engine) -> None:
+    """`session.get()` takes loader options itself."""
+    checker = by_name(all_rules())["forbid_columns"]
+    recording = record(engine, lambda s: s.get(Author, 1))
+    (found,) = checker.check(recording, checker.parse(("author.biography",), {}))
+    assert found.fix == "Pass options=[defer(Author.bio)] to session.get()."
+    assert not list(
+        checker.check(
+            record(engine, lambda s: s.get(Author, 1, options=[defer(Author.bio)])),
+            checker.parse(("author.biography",), {}),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        (select(Author), "Select the columns that are read, or add .options(load_only(...)) to the query for Author."),
+        (select(ALIAS), "Select the columns that are read, or add .options(load_only(...)) to the query for Author."),
+        (select(Author).from_statement(text("SELECT * FROM author")), "Select only the columns that are read."),
+        (
+            authors_of_books(selectinload(Book.author)),
+            "Add .options(defaultload(Book.author).load_only(...)) to the query that leads to it.",
+        ),
+    ],
+    ids=["entity", "alias", "text", "loaded apart"],
+)
+def test_the_cure_of_a_wide_result_names_what_it_can(engine: Engine, query: Any, expected: str) -> None:
+    """The widest result is narrowed where it is asked for."""
+    checker = by_name(all_rules())["max_columns"]
+    (found,) = checker.check(record(engine, lambda s: s.scalars(query).all()), checker.parse((2,), {}))
+    assert found.fix == expected
 
 
 def test_kinds_are_counted_alone(engine: Engine) -> None:
