@@ -40,6 +40,7 @@ class Instruments:
         self.watch: ImportWatch | None = None
         self.recording: Recording | None = None
         self.own: frozenset[CodeType] = frozenset()
+        self.fixtures_used: frozenset[str] | None = None
         self.phase = "setup"
         self.journal: Any = None
         # The threads there were when the call began (if it did), and those it had started and not joined when it ended.
@@ -89,7 +90,7 @@ class Instruments:
             self._start_audit(self.capture)
         if self.recording is not None:
             # SQLAlchemy came with the test itself: record from here on.
-            self.journal = self.capture.begin(self.recording, self.own)
+            self.journal = self.capture.begin(self.recording, self.own, self.fixtures_used)
             self.journal.open(self.phase)
 
     def _start_audit(self, capture: Capture) -> None:
@@ -122,13 +123,14 @@ class Instruments:
 
     # While a test runs
 
-    def begin(self, recording: Recording, own: frozenset[CodeType]) -> Any:
-        """Begin a test."""
+    def begin(self, recording: Recording, own: frozenset[CodeType], fixtures: Iterable[str] | None = None) -> Any:
+        """Begin a test, and remember which fixtures it uses."""
         self.recording, self.own, self.phase = recording, own, "setup"
+        self.fixtures_used = None if fixtures is None else frozenset(fixtures)
         self.journal = None
         if self.capture is not None and self.registration is not None:
             self.registration.renew()
-            self.journal = self.capture.begin(recording, own)
+            self.journal = self.capture.begin(recording, own, self.fixtures_used)
             self.capture.planner = None
         return self.journal
 

@@ -127,7 +127,8 @@ class Run:
                 mistake = f"the budget could not be read: {type(error).__name__} inside pytest-querybudget"
         recording = Recording(item.nodeid)
         self.current = Current(item, budget, recording, marks=mark_count(item), mistake=mistake)
-        self.safely(lambda: self.instruments.begin(recording, own_code(getattr(item, "obj", None))))
+        own, fixtures = own_code(getattr(item, "obj", None)), getattr(item, "fixturenames", None)
+        self.safely(lambda: self.instruments.begin(recording, own, fixtures))
         wanted = any(each.rule.needs_plans for each in budget.declarations.values())
         self.safely(lambda: self.instruments.plan_statements(wanted=wanted))
 

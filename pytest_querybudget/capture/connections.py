@@ -151,11 +151,11 @@ class Connections:
 
     def begin(self, journal: Journal) -> None:
         """Begin a test or a block: what is taken from here on is its own."""
-        journal.checkouts_before = self.serial
+        journal.checkouts_before = journal.checkouts_before_test = self.serial
         journal.recording.connections.watched = self.places
 
     def note_peak(self, journal: Journal) -> None:
-        """Note how many are out, when they are more than before; the leftovers of other tests do not count."""
+        """Note how many are out, when they are more than before; what is of other tests alone does not count."""
         connections = journal.recording.connections
         if journal.window.phase != "call" or len(self.out) <= connections.peak:
             return
@@ -166,7 +166,7 @@ class Connections:
 
     def _counts(self, journal: Journal, known: list[Taken]) -> bool:
         return any(
-            each.is_out() and (each.serial > journal.checkouts_before or each.held.wide or journal.inner)
+            each.is_out() and (each.serial > journal.checkouts_before_test or _is_used(journal, each.held))
             for each in known
         )
 
@@ -198,6 +198,11 @@ class Connections:
     def forget(self) -> None:
         """Drop the places of a finished test; what is out keeps its own."""
         self.known.clear()
+
+
+def _is_used(journal: Journal, held: Held) -> bool:
+    """Return whether a test has the wide fixture that holds a connection: what runs before a test must not matter."""
+    return held.wide and (held.fixture is None or journal.fixtures is None or held.fixture in journal.fixtures)
 
 
 def _nowhere(_frame: FrameType | None) -> int:

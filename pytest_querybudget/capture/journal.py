@@ -65,9 +65,11 @@ class Journal:
         self.by_line = any(each.co_flags & CO_COROUTINE for each in own)
         # A block inside of a test has statements of its own beside those of the test.
         self.inner = inner
-        # Its number among those that hear of transactions, and how many checkouts there were before it.
+        # Its number among those that hear of transactions, and how many checkouts there were before it and its test.
         self.number = 0
-        self.checkouts_before = 0
+        self.checkouts_before = self.checkouts_before_test = 0
+        # The fixtures of the test, None where nobody knows them.
+        self.fixtures: frozenset[str] | None = None
         self.latest: dict[Any, Statement] = {}
         self.thread = threading.get_ident()
         self.started = recording.started = perf_counter()

@@ -201,11 +201,12 @@ class Capture:
 
     # What is being written
 
-    def begin(self, recording: Recording, own: frozenset[CodeType]) -> Journal:
+    def begin(self, recording: Recording, own: frozenset[CodeType], fixtures: frozenset[str] | None = None) -> Journal:
         """Begin to write a test's recording; the test's own file is the application's, wherever it lies."""
         for code in own:
             self.reader.files.kinds[code.co_filename] = APPLICATION
         journal = Journal(recording, own)
+        journal.fixtures = fixtures
         recording.audited = self.audit is not None and self.audit.active
         self._follow(journal)
         self.journals = (journal,)
@@ -231,7 +232,10 @@ class Capture:
         recording.audited = self.audit is not None and self.audit.active
         if self.journals:
             journal.own, journal.by_line = self.journals[0].own, self.journals[0].by_line
+            journal.fixtures = self.journals[0].fixtures
         self._follow(journal)
+        if self.journals:
+            journal.checkouts_before_test = self.journals[0].checkouts_before_test
         self.journals = (*self.journals, journal)
         self.connections.note_peak(journal)
         return journal

@@ -55,8 +55,8 @@ class MaxConnections(Rule):
     With `checkouts=` and `opened=` it is the churn that is limited: how often connections were taken from pools in the
     call, and how many of them had to be opened.
 
-    A connection that a fixture holds while the test runs is out as well, and is named with its fixture. What earlier
-    tests have left behind does not count.
+    A connection that a fixture of the test holds is out as well, and is named with its fixture. What earlier tests have
+    left behind does not count, nor what a session fixture holds that the test does not use.
 
     ## Why is this bad
 

@@ -124,6 +124,10 @@ def test_2_invalidated(held, engine):
         pass
     first.close()
 
+def test_1_beside_a_fixture_of_other_tests(engine):
+    with engine.connect():
+        pass
+
 async def test_4_gathered(tmp_path, held):
     made = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/a.db")
     out = []
@@ -146,6 +150,26 @@ def test_what_is_out_at_one_time(suite: Suite) -> None:
     wanted = {name: int(name.split("_")[1]) for name in outcome.tests}
     assert {name: each["budget"]["max_connections"]["actual"] for name, each in outcome.tests.items()} == wanted
     assert {name: each["connections"] for name, each in outcome.tests.items()} == wanted
+
+
+def test_a_block_counts_what_its_test_has_and_not_what_others_left(suite: Suite) -> None:
+    """Whatever ran before, and in whatever order."""
+    source = """
+        LEFT = []
+        def test_leaves(engine, held):
+            LEFT.append(engine.connect())
+        def test_beside(engine, query_budget):
+            with query_budget(max_connections=1):
+                with engine.connect():
+                    pass
+        @pytest.mark.xfail(strict=True)
+        def test_beside_its_own(engine, mine, query_budget):
+            with query_budget(max_connections=1):
+                with engine.connect():
+                    pass
+    """
+    outcome = suite.run(source, head=HEAD)
+    assert outcome.code == 0, outcome.text
 
 
 def test_each_place_is_named(suite: Suite) -> None:
