@@ -71,9 +71,9 @@ with Session(engine) as other:
 [dataclass_repr]
 return [repr(page) for page in session.scalars(select(Page))]
 
-[dataclass_equal]
+[dataclass_fields]
 pages = session.scalars(select(Page)).all()
-return pages[0] == pages[1]
+return [getattr(pages[0], each.name) == getattr(pages[1], each.name) for each in dataclasses.fields(Page)]
 
 [dataclass_unread]
 return [page.title for page in session.scalars(select(Page))]
