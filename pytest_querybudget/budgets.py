@@ -59,10 +59,15 @@ class Permission:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Budget:
-    """Everything that one test declares, the nearest declaration of each rule."""
+    """Everything that one test declares, the nearest declaration of each rule; `off` are those it switches off.
+
+    `more` are declarations that stand beside the nearest one of their rule, for another phase.
+    """
 
     declarations: Mapping[str, Declaration] = field(default_factory=dict)
+    more: tuple[Declaration, ...] = ()
     permissions: tuple[Permission, ...] = ()
+    off: frozenset[str] = frozenset()
 
 
 class BudgetReader:
@@ -74,9 +79,9 @@ class BudgetReader:
         self.rules = {each.name: each for each in rules}
         # The command-line options that some rules need, as far as they are given.
         self.switched = switched
-        self.defaults = {
-            name: declared for name, given in defaults.items() if (declared := self._from_ini(name, given)) is not None
-        }
+        read = {name: self._from_ini(name, given) for name, given in defaults.items()}
+        self.defaults = {name: each for name, each in read.items() if each is not None}
+        self.off = read.keys() - self.defaults.keys()
 
     @property
     def marker_names(self) -> frozenset[str]:
@@ -91,6 +96,7 @@ class BudgetReader:
     def of_markers(self, marks: Iterable[tuple[Any, str]]) -> Budget:
         """Read markers, each with the node that has it, the nearest first. Raises `BudgetError`."""
         declared: dict[str, Declaration | None] = {}
+        beside: dict[tuple[str, str], dict[str, Declaration]] = {}
         permissions: list[Permission] = []
         for mark, owner in marks:
             if mark.name == ALLOW:
@@ -98,15 +104,20 @@ class BudgetReader:
                 continue
             for name, declaration in self._from_mark(mark):
                 declared.setdefault(name, declaration)
-        merged = {**self.defaults, **declared}
+                if declaration is not None:
+                    beside.setdefault((name, owner), {}).setdefault(declaration.options.phase, declaration)
+        merged = {**self.defaults, **dict.fromkeys(self.off), **declared}
         return Budget(
             declarations={name: each for name, each in merged.items() if each is not None},
             permissions=tuple(permissions),
+            more=tuple(_others(declared, beside.values())),
+            off=frozenset(name for name, each in merged.items() if each is None),
         )
 
     def of_keywords(self, keywords: Mapping[str, Any], source: str = "fixture") -> Budget:
         """Read what `query_budget(...)` was called with. Raises `BudgetError`."""
-        declared = {name: each for name, each in self._from_group(keywords, source) if each is not None}
+        given = dict(self._from_group(keywords, source))
+        declared = {name: each for name, each in given.items() if each is not None}
         comparing = [name for name, each in declared.items() if each.rule.compares_tests]
         if comparing:
             raise BudgetError(
@@ -114,7 +125,7 @@ class BudgetReader:
             )
         if not declared:
             raise BudgetError("query_budget got no rule but those it switches off, so that it could never fail")
-        return Budget(declarations=declared)
+        return Budget(declarations=declared, off=frozenset(given.keys() - declared.keys()))
 
     def _from_mark(self, mark: Any) -> Iterator[tuple[str, Declaration | None]]:
         if mark.name == GROUP:
@@ -200,6 +211,16 @@ class BudgetReader:
             until=parse_date(keywords.get("until")),
             owner=owner,
         )
+
+
+def _others(
+    nearest: Mapping[str, Declaration | None], beside: Iterable[Mapping[str, Declaration]]
+) -> Iterator[Declaration]:
+    """Yield what is declared beside the nearest declaration of a rule, on the same function, class or module."""
+    for phases in beside:
+        declarations = list(phases.values())
+        if any(each is nearest.get(each.rule.name) for each in declarations):
+            yield from (each for each in declarations if each is not nearest[each.rule.name])
 
 
 def nearest_marks(item: Any) -> Iterator[tuple[Any, str]]:

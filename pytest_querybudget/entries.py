@@ -150,9 +150,10 @@ def transactions_entry(recording: Recording) -> TransactionsEntry | None:
 def budget_entries(recording: Recording, budget: Budget) -> dict[str, BudgetEntry]:
     """Return each declared ceiling with what was measured."""
     entries = {}
-    for declaration in budget.declarations.values():
+    for declaration in (*budget.declarations.values(), *budget.more):
         figures: Mapping[str, tuple[float, float]] = declaration.rule.measure(recording, declaration.options)
-        for name, (limit, actual) in figures.items():
+        for figure, (limit, actual) in figures.items():
+            name = f"{figure}[{declaration.options.phase}]" if declaration in budget.more else figure
             entries[name] = BudgetEntry(limit=limit, actual=actual, declared=declaration.source)
     return entries
 

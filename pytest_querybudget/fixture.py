@@ -48,7 +48,7 @@ class BudgetFixture:
         # A test that runs again to try a cure sends something else, and is held to nothing.
         again = run.current is not None and run.current.again
         budget = run.budgets.of_keywords(rules) if rules and not again else Budget()
-        outer = run.current.budget.permissions if run.current else ()
+        outer = run.current.budget if run.current else Budget()
         capture = run.instruments.need_capture()
         surroundings = Surroundings(
             open=lambda: capture,
@@ -57,5 +57,7 @@ class BudgetFixture:
             note=run.note_block,
             planner=run.instruments.need_planner,
         )
-        held = Budget(declarations=budget.declarations, permissions=outer)
+        # What the block declares is nearer than what the test has switched off.
+        off = budget.off | (outer.off - budget.declarations.keys())
+        held = Budget(declarations=budget.declarations, permissions=outer.permissions, off=off)
         return Block(held, run.judge, run.block_text_of, surroundings)

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from pytest_querybudget.budgets import BudgetError
 from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 
 _PACKAGE = str(Path(__file__).parent)
+_RAISED = (QueryBudgetExceeded, QueryBudgetError, BudgetError)
 
 
 class BudgetFailure(QueryBudgetExceeded, pytest.fail.Exception):  # type: ignore[misc, name-defined]
@@ -29,7 +31,7 @@ class BudgetFailure(QueryBudgetExceeded, pytest.fail.Exception):  # type: ignore
 def hide_own_frames(error: BaseException) -> None:
     """Take the frames of this plugin out of the traceback of what a block raises."""
     trace = error.__traceback__
-    if not isinstance(error, (QueryBudgetExceeded, QueryBudgetError)):
+    if not isinstance(error, _RAISED):
         return
     while trace is not None:
         while trace.tb_next is not None and _is_own(trace.tb_next):
@@ -48,7 +50,7 @@ def point_to_test(report: Any, error: BaseException, item: pytest.Item) -> None:
     more.
     """
     crash = getattr(report.longrepr, "reprcrash", None)
-    if crash is None or not isinstance(error, (QueryBudgetExceeded, QueryBudgetError)):
+    if crash is None or not isinstance(error, _RAISED):
         return
     crash.message = " ".join(str(error).partition("\n\n")[0].split("\n"))
     if isinstance(error, BudgetFailure):

@@ -90,7 +90,8 @@ class Judge:
             declaration = budget.declarations.get(rule.name)
             if declaration is not None:
                 yield rule, declaration.options, declaration
-            elif rule.name in self.found:
+                yield from ((rule, each.options, each) for each in budget.more if each.rule is rule)
+            elif rule.name in self.found and rule.name not in budget.off:
                 yield rule, self.found[rule.name], None
 
     def _fails(self, finding: Finding, declaration: Declaration | None) -> bool:
@@ -108,7 +109,7 @@ class Judge:
 
 def rule_faults(recording: Recording, budget: Budget) -> list[str]:
     """Return why rules that the test declares cannot be judged."""
-    declared = [each for each in budget.declarations.values() if each.on_test]
+    declared = [each for each in (*budget.declarations.values(), *budget.more) if each.on_test]
     return [fault for each in declared for fault in each.rule.faults(recording, each.options)]
 
 

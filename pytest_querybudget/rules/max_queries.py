@@ -55,6 +55,7 @@ class MaxQueries(Rule):
     - `select=`, `insert=`, `update=`, `delete=`, `ddl=`, `other=`: the most statements of one kind.
     - `exact=True`: fail when fewer were sent, too.
     - `phase="call"` (default), `"setup"`, `"teardown"` or `"all"`: when to count. Fixtures have their own phases.
+      Markers for several phases on one function, class or module all hold.
     - `per="request"`: the limit is for each request by itself that comes through `query_budget.app(app)`; the failure
       names the request by method and route.
 

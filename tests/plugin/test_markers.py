@@ -169,6 +169,96 @@ def test_the_group_marker_declares_several_rules_and_switches_one_off(suite: Sui
     assert list(done.tests) == ["test_all_kept", "test_columns", "test_off", "test_read_only"]
 
 
+def test_what_is_switched_off_is_not_looked_for(suite: Suite) -> None:
+    """`False` holds in strict mode too, for a block, and from the ini file; the nearest one wins."""
+    source = """
+        @pytest.mark.query_budget(no_n_plus_one=False)
+        class TestOff:
+            def test_one(self):
+                names()
+            @pytest.mark.no_n_plus_one
+            def test_on_again(self):
+                names()
+            def test_block(self, query_budget):
+                with query_budget(max_queries=9):
+                    names()
+            def test_block_on(self, query_budget):
+                with query_budget(no_n_plus_one=True):
+                    names()
+        def test_none():
+            names()
+        def test_block_off(query_budget):
+            with query_budget(max_queries=9, no_n_plus_one=False):
+                names()
+    """
+    done = suite.run(source, "--querybudget=strict")
+    assert {name: done.found(name) for name in done.tests} == {
+        "TestOff::test_one": [],
+        "TestOff::test_on_again": ["NO_N_PLUS_ONE"],
+        "TestOff::test_block": [],
+        "TestOff::test_block_on": ["NO_N_PLUS_ONE"],
+        "test_none": ["NO_N_PLUS_ONE"],
+        "test_block_off": ["NO_N_PLUS_ONE"],
+    }
+    off = suite.run("", "--querybudget=strict", "-o", "querybudget_no_n_plus_one=false")
+    assert [name for name in off.tests if off.found(name)] == ["TestOff::test_block_on", "TestOff::test_on_again"]
+
+
+def test_markers_of_one_rule_for_several_phases_all_hold(suite: Suite) -> None:
+    """Two limits on one function, for two phases, are two limits; one that is nearer replaces both."""
+    done = suite.run(
+        """
+        @pytest.fixture
+        def arranged():
+            ask(3)
+
+        @pytest.mark.max_queries(1)
+        @pytest.mark.max_queries(2, phase="setup")
+        def test_setup(arranged): ask(1)
+        @pytest.mark.max_queries(3, phase="setup")
+        @pytest.mark.max_queries(1)
+        def test_call(arranged): ask(2)
+        @pytest.mark.max_queries(3, phase="setup")
+        @pytest.mark.max_queries(1)
+        def test_kept(arranged): ask(1)
+        @pytest.mark.max_queries(1)
+        @pytest.mark.max_queries(9)
+        def test_one_phase(): ask(2)
+        @pytest.mark.max_queries(0, phase="setup")
+        @pytest.mark.max_queries(0)
+        class TestClass:
+            @pytest.mark.max_queries(1)
+            def test_nearer(self, arranged): ask(1)
+        """
+    )
+    assert {name: done.found(name) for name in done.tests} == {
+        "test_setup": ["MAX_QUERIES"],
+        "test_call": ["MAX_QUERIES"],
+        "test_kept": [],
+        "test_one_phase": [],
+        "TestClass::test_nearer": [],
+    }
+    assert done.tests["test_setup"]["outcome"] == "error"
+    assert {name: each["actual"] for name, each in done.tests["test_kept"]["budget"].items()} == {
+        "max_queries": 1,
+        "max_queries[setup]": 3,
+    }
+
+
+def test_a_mistake_in_a_block_shows_no_line_of_the_plugin(suite: Suite) -> None:
+    """The traceback ends in the test's own line."""
+    done = suite.run(
+        """
+        def test_mistake(query_budget):
+            with query_budget(max_querys=1):
+                pass
+        """
+    )
+    assert "unknown rule 'max_querys'; did you mean 'max_queries'?" in done.text
+    assert "budgets.py" not in done.text
+    assert "test_it.py:5: BudgetError" in done.text
+
+
 def test_ini_defaults_fail_every_test(suite: Suite) -> None:
     """A ceiling in the ini file holds for every test that says nothing nearer."""
     suite.write(
