@@ -13,6 +13,8 @@ from sqlalchemy.engine import Row, RowMapping
 Hear = Callable[[Any], None]
 # What says something of a row, and nothing of what is in it.
 _SILENT = frozenset({"_as_row_class", "_fields", "_parent", "_key_to_index", "__class__", "__doc__", "__module__"})
+# What SQLAlchemy's rows ask themselves for where they are not compiled: to be made, and to answer what was heard of.
+_INTERNAL = frozenset({"_data", "_set_attrs", "_get_by_key_impl"})
 _read = Row.__getattribute__
 
 
@@ -23,7 +25,7 @@ class WatchedRow(Row):  # type: ignore[type-arg]
 
     def __getattribute__(self, name: str) -> Any:
         __tracebackhide__ = True
-        if name in _SILENT:
+        if name in _SILENT or name in _INTERNAL:
             return _read(self, name)
         hear = _hear(self)
         if name == "_mapping":

@@ -588,3 +588,74 @@ def test_unknown_rows_are_one_warning(application: Suite) -> None:
     assert problem.startswith("audit: SQLAlchemy makes rows in a way that the audit does not know")
     assert outcome.found("test_objects") == ["no_unused_columns"]
     assert outcome.found("test_rows") == []
+
+
+PURE = """
+import importlib.util, sys
+
+class Pure:
+    '''Finds the source of SQLAlchemy's compiled modules, which stands beside them (2.1).'''
+
+    def find_spec(self, name, path, target=None):
+        if name.startswith("sqlalchemy.") and name.endswith("_cy"):
+            return importlib.util.spec_from_file_location(name, f"{path[0]}/{name.rpartition('.')[2]}.py")
+
+sys.meta_path.insert(0, Pure())
+"""
+
+LISTING = """
+import pickle
+from warehouse import *
+
+def rows():
+    with Session(engine) as session:
+        return session.execute(select(Order.number, Order.note, Order.terms, Order.document)).all()
+
+def by_name():
+    return [row.number for row in rows()]
+
+def by_position():
+    return [row[0] for row in rows()]
+
+def by_mapping():
+    return [row._mapping["number"] for row in rows()]
+
+def unpacked():
+    return [number for number, note, terms, document in rows()]
+
+def compared():
+    return rows() == rows()
+
+def kept():
+    return pickle.loads(pickle.dumps(rows()))
+"""
+
+
+def test_rows_that_are_not_compiled(application: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLAlchemy does without its C extensions where there are none: the same is read, and the same found."""
+    # This is what 2.0 looks at.
+    monkeypatch.setenv("DISABLE_SQLALCHEMY_CEXT_RUNTIME", "1")
+    application.write("pure.py", PURE)
+    application.write("listing.py", LISTING)
+    outcome = application.run(
+        """
+        from sqlalchemy.engine.row import BaseRow
+        import listing
+
+        def test_it_is_not_compiled():
+            assert type(BaseRow.__getitem__).__name__ == "function"
+        @pytest.mark.parametrize("way", ["by_name", "by_position", "by_mapping", "unpacked", "compared", "kept"])
+        def test_rows(way):
+            assert getattr(listing, way)()
+        """,
+        *("--querybudget-audit", "-p", "pure"),
+        head=HEAD,
+        subprocess=True,
+    )
+    assert outcome.counts == {"passed": 7}, outcome.text
+    found = {name: outcome.found(name) for name in outcome.tests if outcome.found(name)}
+    assert found == {
+        name: ["no_unused_columns"]
+        for name in ("test_rows[by_name]", "test_rows[by_position]", "test_rows[by_mapping]")
+    }
+    assert outcome.problems == []
