@@ -82,19 +82,6 @@ SUITES: dict[str, Suite] = {
         ),
         arguments=tuple(f"jupyterhub/tests/test_{each}.py" for each in ("orm", "crypto")),
     ),
-    "sqladmin": Suite(
-        sdist="sqladmin",
-        needs=(
-            ".[full]",
-            *"""pytest aiosqlite httpx email_validator greenlet itsdangerous python-multipart phonenumbers
-            colour sqlalchemy_utils fastapi-storages babel arrow""".split(),
-        ),
-        arguments=("tests",),
-        environment=(
-            ("TEST_DATABASE_URI_SYNC", "sqlite:///test.db"),
-            ("TEST_DATABASE_URI_ASYNC", "sqlite+aiosqlite:///test.db"),
-        ),
-    ),
     "fastapi-users-db-sqlalchemy": Suite(
         sdist="fastapi-users-db-sqlalchemy",
         needs=(".", "pytest", "pytest-asyncio", "aiosqlite", "fastapi-users", "httpx", "sqlalchemy-utils"),
