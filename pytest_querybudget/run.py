@@ -352,6 +352,7 @@ class Run:
             return
         self.current = None
         current.settle(self.judge.found)
+        current.excuse()
         if self.prover is not None:
             directory = (getattr(item, "funcargs", None) or {}).get("tmp_path")
             passed = current.completed and report.passed

@@ -52,6 +52,35 @@ def test_a_failing_test_keeps_its_own_failure(suite: Suite) -> None:
     assert "got 6" not in done.text.partition("= query budget =")[0]
 
 
+def test_what_does_not_fail_the_test_counts_as_failing_nowhere(suite: Suite, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An expected failure, and a test that skips itself in the end, leave the run green: no report has an error."""
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    source = """
+        @pytest.mark.xfail
+        @pytest.mark.max_queries(1)
+        def test_expected(): ask(2)
+        @pytest.mark.max_queries(1)
+        def test_skips():
+            ask(2)
+            pytest.skip("late")
+        @pytest.mark.xfail
+        @pytest.mark.max_queries(1, phase="setup")
+        def test_expected_setup(arranged): pass
+        @pytest.fixture
+        def arranged(): ask(2)
+        """
+    done = suite.run(source)
+    assert done.counts == {"xfailed": 2, "skipped": 1}
+    assert [done.found(name) for name in done.tests] == [["max_queries"]] * 3
+    assert done.report["totals"]["failed"] == 0
+    assert "::error" not in done.text and "::warning" in done.text
+    run = suite.run(source, "--runxfail", "--querybudget=strict")
+    assert [name for name in run.tests if run.found(name) == ["MAX_QUERIES"]] == [
+        "test_expected",
+        "test_expected_setup",
+    ]
+
+
 def test_xfail_keeps_its_meaning(suite: Suite) -> None:
     """An exceeded budget is an expected failure; a strict xfail that passes and keeps its budget fails."""
     done = suite.run(
