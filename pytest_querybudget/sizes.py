@@ -8,7 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
+
+import pytest
 
 from pytest_querybudget.budgets import Budget, BudgetError, Permission, parse_date
 from pytest_querybudget.entries import finding_entry
@@ -27,6 +30,8 @@ from pytest_querybudget.rules.constant_queries import (
 from pytest_querybudget.verdicts import Verdict
 
 RULE = ConstantQueries.name
+# Values of a parameter of all tests of a function, as they were collected.
+_OBJECTS = pytest.StashKey[dict[tuple[str, str], list[Any]]]()
 _EXPLAINING = ("no_n_plus_one", "no_repeated_queries", "no_write_loops")
 
 
@@ -67,14 +72,49 @@ def sized_test(item: Any, budget: Budget) -> SizedTest | None:
         if declaration.on_test:
             raise
         return None
-    others = {name: index for name, index in item.callspec.indices.items() if name != by}
+    function = item.nodeid.partition("[")[0]
+    others = [f"{name}={_told_apart(item, name)}" for name in sorted(item.callspec.params) if name != by]
     return SizedTest(
-        group=f"{item.nodeid.partition('[')[0]} {sorted(others.items())}",
+        group=" ".join([function, *others]),
         size=size,
         by=by,
         slope=float(options.limit or 0),
         allowing=tuple(_allowing(budget.permissions)),
     )
+
+
+def _told_apart(item: Any, name: str) -> str:
+    """Say which value a test has for a parameter, in the same words in every process.
+
+    pytest has numbers of parameters, but what they count differs from version to version. What has no words of its own
+    is numbered in the order in which tests are collected, which is the same everywhere.
+    """
+    value = item.callspec.params[name]
+    words = _words(value)
+    if words is not None:
+        return words
+    objects = item.parent.stash.setdefault(_OBJECTS, {})
+    place = item.originalname, name
+    if place not in objects:
+        family = (each for each in item.session.items if each.parent is item.parent)
+        objects[place] = [
+            each.callspec.params[name]
+            for each in family
+            if getattr(each, "originalname", None) == item.originalname and name in each.callspec.params
+        ]
+    return f"#{next((index for index, each in enumerate(objects[place]) if each is value), -1)}"
+
+
+def _words(value: Any) -> str | None:
+    """Return what tells a plain value from others, None for any other object."""
+    if value is None or isinstance(value, (str, bytes, int, float, complex, Enum, type)):
+        return repr(value)
+    if isinstance(value, Mapping):
+        value = list(value.items())
+    elif not isinstance(value, (list, tuple)):
+        return None
+    parts = [_words(each) for each in value]
+    return None if None in parts else repr(parts)
 
 
 def _size_of(item: Any, by: str | None) -> tuple[str, int]:

@@ -87,6 +87,38 @@ def test_other_parameters_are_compared_apart(suite: Suite) -> None:
     )
 
 
+BESIDE = """
+class Format: ...
+FORMATS = [Format(), Format()]
+
+@pytest.mark.constant_queries
+@pytest.mark.parametrize("size", [1, 8], ids=["few", "many"])
+@pytest.mark.parametrize("kind", ["a-b", "c[d]"])
+def test_words(rows, size, kind):
+    names()
+
+@pytest.mark.constant_queries
+@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("size", [1, 8])
+def test_objects(rows, size, form):
+    names()
+
+@pytest.mark.constant_queries
+@pytest.mark.parametrize(("size", "kind"), [(1, {"a": [1]}), (8, {"a": [1]}), (1, None), (8, None)])
+def test_together(rows, size, kind):
+    names()
+"""
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+def test_each_value_of_another_parameter_is_a_comparison(suite: Suite, arguments: tuple[str, ...]) -> None:
+    """Stacked or given together with the size, words or objects, in any number of processes."""
+    outcome = suite.run(BESIDE, *arguments, head=HEAD, subprocess=bool(arguments))
+    assert outcome.counts == {"passed": 12}, outcome.text
+    assert not [each for each in outcome.problems if not each.startswith("growth")]
+    assert len(outcome.problems) == 6
+
+
 def test_the_only_number_is_the_size(suite: Suite) -> None:
     body = TWO.replace("size", "count").replace('getfixturevalue("count")', 'getfixturevalue("size")')
     outcome = suite.run(body, head=HEAD.replace('"size"', '"count"'))
