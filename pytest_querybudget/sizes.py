@@ -11,8 +11,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-import pytest
-
 from pytest_querybudget.budgets import Budget, BudgetError, Permission, parse_date
 from pytest_querybudget.entries import finding_entry
 from pytest_querybudget.recording.places import Place
@@ -30,8 +28,6 @@ from pytest_querybudget.rules.constant_queries import (
 from pytest_querybudget.verdicts import Verdict
 
 RULE = ConstantQueries.name
-# Values of a parameter of all tests of a function, as they were collected.
-_OBJECTS = pytest.StashKey[dict[tuple[str, str], list[Any]]]()
 _EXPLAINING = ("no_n_plus_one", "no_repeated_queries", "no_write_loops")
 
 
@@ -93,16 +89,14 @@ def _told_apart(item: Any, name: str) -> str:
     words = _words(value)
     if words is not None:
         return words
-    objects = item.parent.stash.setdefault(_OBJECTS, {})
-    place = item.originalname, name
-    if place not in objects:
-        family = (each for each in item.session.items if each.parent is item.parent)
-        objects[place] = [
-            each.callspec.params[name]
-            for each in family
-            if getattr(each, "originalname", None) == item.originalname and name in each.callspec.params
-        ]
-    return f"#{next((index for index, each in enumerate(objects[place]) if each is value), -1)}"
+    family = (
+        each.callspec.params[name]
+        for each in item.session.items
+        if each.parent is item.parent
+        and getattr(each, "originalname", None) == item.originalname
+        and name in each.callspec.params
+    )
+    return f"#{next((index for index, each in enumerate(family) if each is value), -1)}"
 
 
 def _words(value: Any) -> str | None:

@@ -52,7 +52,9 @@ class MaxRows(Ceiling):
 
     ## When to allow it
 
-    For exports and batches that need every row; stream those with `yield_per`.
+    For exports and batches that need every row: stream those with `yield_per`, and allow them with a comment on the
+    line, `# querybudget: allow[max_rows] the export holds a batch at a time`. They fetch as many rows as before, but
+    never hold all of them.
     """
 
     name = "max_rows"
@@ -73,7 +75,14 @@ class MaxRows(Ceiling):
         """Say where to page or to stream."""
         if statement is None or statement.location is None:
             return None
+        where = f"the query at {statement.location}"
+        allowed = "allow it with # querybudget: allow[max_rows] and a reason"
+        if statement.streams:
+            return f"Page {where} with .limit(...), or, where every row is needed, {allowed}: it is streamed already."
+        if statement.shape.facts.limited:
+            return f"Lower the LIMIT of {where}."
+        order = "" if statement.shape.facts.ordered else ".order_by(...)"
         return (
-            f"Page the query at {statement.location} with .order_by(...).limit(...), "
-            "or stream it with .execution_options(yield_per=...)."
+            f"Page {where} with {order}.limit(...). Where every row is needed, stream it with "
+            f".execution_options(yield_per=...), and {allowed}."
         )

@@ -321,6 +321,27 @@ def test_kinds_are_counted_alone(engine: Engine) -> None:
 BAD = [None, "1", "x", -1, 1.5, True, float("nan"), float("inf"), MOST_COUNT + 1, [], {}]
 
 
+@pytest.mark.parametrize(
+    ("statement", "said", "unsaid"),
+    [
+        (select(Author), "with .order_by(...).limit(...). Where every row is needed, stream it with", "already"),
+        (select(Author).order_by(Author.id), "with .limit(...). Where every row", ".order_by"),
+        (select(Author).limit(2), "Lower the LIMIT of the query at", "yield_per"),
+        (select(Author).execution_options(yield_per=1), "it is streamed already", "yield_per"),
+    ],
+    ids=["everything", "ordered", "limited", "streamed"],
+)
+def test_the_cure_for_many_rows_is_one_that_is_not_there_yet(
+    engine: Engine, statement: Any, said: str, unsaid: str
+) -> None:
+    """And streaming, which fetches as many rows, comes with its allowance."""
+    rule = by_name(all_rules())["max_rows"]
+    (finding,) = rule.check(record(engine, lambda s: list(s.scalars(statement))), rule.parse((1,), {}))
+    assert said in str(finding.fix)
+    assert unsaid not in str(finding.fix)
+    assert ("stream" in str(finding.fix)) == ("allow[max_rows]" in str(finding.fix))
+
+
 @pytest.mark.parametrize("rule", ["max_queries", "max_rows", "max_columns"])
 @pytest.mark.parametrize("value", BAD, ids=repr)
 def test_limits_that_are_none(rule: str, value: Any) -> None:
