@@ -262,7 +262,7 @@ def _ended(query: Query, found: dict[str, list[Item]]) -> Query:
     if limit is not None and any(is_sign(each, ",") for each in limit):
         # MySQL: LIMIT offset, rows
         offset, limit = by_commas(limit)[:2]
-    if limit is not None and (is_word(at(limit, 0), "ALL") or at(limit, 0) == (LITERAL, "NULL")):
+    if limit is not None and (is_word(at(limit, 0), "ALL") or is_word(at(limit, 0), "NULL")):
         limit = None
     order = found.get("ORDER", [])
     shuffled = _is_shuffled(order)

@@ -123,7 +123,7 @@ class Parser:
             query.grouped = query.grouped or word == "GROUP"
         elif word in ("LIMIT", "FETCH", "OFFSET"):
             self._enter(frame, index, "offset" if word == "OFFSET" else "limit")
-            if word != "OFFSET":
+            if word != "OFFSET" and self._word(index + 1) not in ("ALL", "NULL"):
                 (query.first or query).limited = True
         elif word in ("UNION", "INTERSECT", "EXCEPT", "MINUS"):
             self._compound(frame, index)
