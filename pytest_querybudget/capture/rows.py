@@ -118,7 +118,9 @@ class CountingBufferedFetch(_cursor.BufferedRowCursorFetchStrategy):
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
         rows = super().fetchmany(result, dbapi_cursor, size)
-        count(self, result, len(rows))
+        if size is not None:
+            # Without a size it is `fetchall`, which has counted.
+            count(self, result, len(rows))
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
