@@ -120,16 +120,23 @@ def is_bounded(structure: Structure, query: Query) -> bool:
         return True
     if (query.distinct and not _selects_key(structure, query)) or is_listed(structure, query):
         return True
-    if any(all(is_bounded(structure, _chosen(query, each)) for each in choice) for choice in query.choices):
+    if _has_few_choices(structure, query):
         return True
     few = fixed(structure, query, listed=True)
     # The collections of a bounded number of parents, as joined eager loading brings them in.
     return 0 in few and all(number in few or each.join == "left" for number, each in enumerate(query.relations))
 
 
-def _chosen(query: Query, alternative: tuple[Condition, ...]) -> Query:
-    """Return a query with one alternative of its ORs."""
-    return replace(query, conditions=(*query.conditions, *alternative), choices=())
+def _has_few_choices(structure: Structure, query: Query) -> bool:
+    """Return whether an OR has nothing but alternatives that each leave a bounded number of rows."""
+    if not query.choices:
+        return False
+    # Without those that are one of several: an OR may have thousands.
+    rest = tuple(each for each in query.conditions if each.certain)
+    return any(
+        all(is_bounded(structure, replace(query, conditions=(*rest, *each), choices=())) for each in choice)
+        for choice in query.choices
+    )
 
 
 def _is_for_all(query: Query, condition: Condition) -> bool:

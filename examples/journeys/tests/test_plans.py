@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 
+@pytest.mark.no_full_scans
 @pytest.mark.uses_index("ix_contacts_tenant_email", table="contacts")
 async def test_an_address_is_looked_up_in_its_index(client: httpx.AsyncClient) -> None:
     """An address is found through the unique index on it."""
@@ -13,12 +14,14 @@ async def test_an_address_is_looked_up_in_its_index(client: httpx.AsyncClient) -
     assert found.json()["id"] == 3
 
 
+@pytest.mark.no_full_scans
 @pytest.mark.uses_index("ix_contacts_tenant_plan")
 async def test_a_key_of_a_json_column_is_looked_up_in_its_index(client: httpx.AsyncClient) -> None:
     """A filter on a key inside a JSON column is served by an expression index."""
     assert len((await client.get("/tenants/1/contacts/by-plan", params={"plan": "pro"})).json()) == 20
 
 
+@pytest.mark.no_full_scans
 @pytest.mark.uses_index("ix_messages_queued")
 async def test_a_queue_is_read_through_a_partial_index(client: httpx.AsyncClient) -> None:
     """The few messages that wait are read from an index that holds no others."""
