@@ -22,6 +22,7 @@ _KIND = re.compile(r"\s*([A-Za-z]+)")
 _SAVEPOINT = re.compile(r"((?:RELEASE |ROLLBACK TO )?SAVEPOINT )[\w\"`\[\]]+$")
 # How many texts are remembered as they were sent: a text for each row would fill the memory.
 MOST_TEXTS = 10_000
+_COMPILED_ANEW = ("transaction", "ddl")
 _KINDS = {
     "SELECT": "select",
     "VALUES": "select",
@@ -143,9 +144,9 @@ class Shapes:
 
     def find(self, text: str, compiled: Any, dialect: str) -> ShapeEntry:
         """Find or make the entry of a statement; `compiled` is None for a text that was never compiled."""
-        # SQLAlchemy compiles each SAVEPOINT anew.
+        # SQLAlchemy compiles each SAVEPOINT and each CREATE TABLE anew.
         known = self.by_text.get(text)
-        if known is not None and (compiled is None or known.kind == "transaction"):
+        if known is not None and (compiled is None or known.kind in _COMPILED_ANEW):
             return known
         masked = _mask(text, dialect)
         key = (masked, *_signature(compiled))
@@ -157,7 +158,7 @@ class Shapes:
                 self._learn(entry, compiled)
         elif entry.text != text:
             entry.literal = True
-        if compiled is not None and entry.kind != "transaction":
+        if compiled is not None and entry.kind not in _COMPILED_ANEW:
             compiled.__dict__[self.key] = entry
             return entry
         if len(self.by_text) >= MOST_TEXTS:
