@@ -33,8 +33,14 @@ def location(place: Place | None) -> Location | None:
     return None if place is None else Location(path=place.path, line=place.line, function=place.function)
 
 
-def statement_entry(statement: Statement, window: Window, started: float) -> StatementEntry:
-    """Return a statement as an entry."""
+def statement_entry(
+    statement: Statement, window: Window, started: float, chains: dict[int, tuple[Location, ...]]
+) -> StatementEntry:
+    """Return a statement as an entry; `chains` has those of the stacks that came before, which statements share."""
+    stack = statement.stack
+    chain = chains.get(id(stack))
+    if chain is None:
+        chain = chains[id(stack)] = tuple(filter(None, map(location, stack.places)))
     shape = statement.shape
     facts = shape.facts
     meaning = statement.meaning
@@ -54,7 +60,7 @@ def statement_entry(statement: Statement, window: Window, started: float) -> Sta
         max_time=_seconds(statement.max_time),
         first=_seconds(statement.first - started),
         last=_seconds(statement.last - started),
-        chain=tuple(filter(None, map(location, statement.stack.places))),
+        chain=chain,
         relationship=meaning.relationship if meaning else None,
         load=meaning.load if meaning else None,
         window=window.label,
@@ -160,7 +166,10 @@ def budget_entries(recording: Recording, budget: Budget) -> dict[str, BudgetEntr
 
 def statement_entries(recording: Recording) -> tuple[StatementEntry, ...]:
     """Return all statements of a recording, in the order of their first send, those that build a schema folded."""
-    entries = (statement_entry(each, window, recording.started) for window in recording.windows for each in window)
+    chains: dict[int, tuple[Location, ...]] = {}
+    entries = (
+        statement_entry(each, window, recording.started, chains) for window in recording.windows for each in window
+    )
     return tuple(sorted(_folded(entries), key=lambda each: each.first))
 
 
