@@ -25,6 +25,10 @@ _NO_FALLTHROUGH = frozenset(
     }
 )
 _JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+# No loop is without one of these: most functions have none, and need not be taken apart.
+_BACKWARD = frozenset(dis.hasjabs) | frozenset(
+    number for name, number in dis.opmap.items() if "BACKWARD" in name and name not in _WAITING
+)
 
 
 # What a function calls the parts of a list that it works off.
@@ -77,6 +81,8 @@ def looping(code: CodeType) -> frozenset[int]:
 
     Control that comes back only through an exception does not count: that is a retry.
     """
+    if _BACKWARD.isdisjoint(code.co_code[::2]):
+        return frozenset()
     instructions = list(dis.get_instructions(code))
     if not any(_jumps(each) and each.argval <= each.offset for each in instructions):
         return frozenset()
