@@ -54,8 +54,12 @@ class Checks:
         if self.mistakes:
             raise BudgetError(self.mistakes[0])
         self._refuse_typos(items)
+        # What marks a module is for its test functions: a doctest that stands beside them is not meant.
+        measured = {item.path for item in items if isinstance(item, pytest.Function)}
         for item in items:
-            if not any(mark.name in names for mark in item.iter_markers()):
+            besides = not isinstance(item, pytest.Function) and item.path in measured
+            marks = item.own_markers if besides else item.iter_markers()
+            if not any(mark.name in names for mark in marks):
                 continue
             try:
                 budget = self.budgets.of_item(item)

@@ -150,6 +150,17 @@ def test_a_budget_on_what_is_no_test_function(suite: Suite) -> None:
     assert suite.run("", "--doctest-modules", "sums.py").counts == {"passed": 1}
 
 
+def test_a_budget_on_a_module_is_for_its_test_functions(suite: Suite) -> None:
+    """A doctest beside them is not meant; where a module has doctests alone, its budget could never fail."""
+    budget = '"""\n>>> 1 + 1\n2\n"""\nimport pytest\npytestmark = pytest.mark.max_queries(3)\n'
+    suite.write("test_sums.py", f"{budget}def test_it(): ...\n")
+    assert suite.run("", "--doctest-modules", "test_sums.py").counts == {"passed": 2}
+    suite.write("sums.py", budget)
+    done = suite.run("", "--doctest-modules", "sums.py")
+    assert done.code == pytest.ExitCode.USAGE_ERROR
+    assert "max_queries on a DoctestItem cannot be measured" in done.text
+
+
 def test_a_mistake_that_comes_late_fails_its_test(suite: Suite) -> None:
     """A marker that a fixture adds is read when the fixture has run; what is wrong with it fails the test."""
     done = suite.run(
