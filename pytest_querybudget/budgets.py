@@ -89,9 +89,16 @@ class BudgetReader:
         return frozenset({*self.rules, ALLOW, GROUP})
 
     def of_item(self, item: Any) -> Budget:
-        """Read the markers of a test. Raises `BudgetError`."""
+        """Read the markers of a test, of another item its own alone. Raises `BudgetError`."""
         names = self.marker_names
-        return self.of_markers([(mark, owner) for mark, owner in nearest_marks(item) if mark.name in names])
+        own = None if hasattr(item, "function") else item.own_markers
+        return self.of_markers(
+            [
+                (mark, owner)
+                for mark, owner in nearest_marks(item)
+                if mark.name in names and (own is None or mark in own)
+            ]
+        )
 
     def of_markers(self, marks: Iterable[tuple[Any, str]]) -> Budget:
         """Read markers, each with the node that has it, the nearest first. Raises `BudgetError`."""

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader
+from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, nearest_marks
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.rules.constant_queries import ConstantQueries
 
@@ -54,16 +54,13 @@ class Checks:
         if self.mistakes:
             raise BudgetError(self.mistakes[0])
         self._refuse_typos(items)
-        # What marks a module is for its test functions: a doctest that stands beside them is not meant.
-        measured = {item.path for item in items if isinstance(item, pytest.Function)}
+        tested = {item.path for item in items if isinstance(item, pytest.Function)}
         for item in items:
-            besides = not isinstance(item, pytest.Function) and item.path in measured
-            marks = item.own_markers if besides else item.iter_markers()
-            if not any(mark.name in names for mark in marks):
+            if not any(mark.name in names for mark in item.iter_markers()):
                 continue
             try:
                 budget = self.budgets.of_item(item)
-                self._refuse_unmeasurable(item, budget)
+                self._refuse_unmeasurable(item, budget, alone=item.path not in tested)
             except BudgetError as error:
                 raise BudgetError(f"{item.nodeid}: {error}") from None
             needed.update(each.rule for each in budget.declarations.values())
@@ -84,7 +81,11 @@ class Checks:
                 if near := self._near(mark.name):
                     raise BudgetError(f"{item.nodeid}: unknown marker {mark.name!r}; did you mean {near!r}?")
 
-    def _refuse_unmeasurable(self, item: pytest.Item, budget: Budget) -> None:
+    def _refuse_unmeasurable(self, item: pytest.Item, budget: Budget, *, alone: bool) -> None:
+        """Refuse a budget that measures nothing: what marks a module is for its tests, and needs one."""
+        if alone and not isinstance(item, pytest.Function):
+            names = self.budgets.marker_names
+            budget = self.budgets.of_markers([each for each in nearest_marks(item) if each[0].name in names])
         declared = [name for name, each in budget.declarations.items() if each.on_test]
         if declared and not isinstance(item, pytest.Function):
             raise BudgetError(

@@ -153,7 +153,9 @@ def test_a_budget_on_what_is_no_test_function(suite: Suite) -> None:
 def test_a_budget_on_a_module_is_for_its_test_functions(suite: Suite) -> None:
     """A doctest beside them is not meant; where a module has doctests alone, its budget could never fail."""
     budget = '"""\n>>> 1 + 1\n2\n"""\nimport pytest\npytestmark = pytest.mark.max_queries(3)\n'
-    suite.write("test_sums.py", f"{budget}def test_it(): ...\n")
+    suite.write(
+        "test_sums.py", f'{budget}import sqlalchemy\n\ndef test_it(): sqlalchemy.create_engine("sqlite://").connect()\n'
+    )
     assert suite.run("", "--doctest-modules", "test_sums.py").counts == {"passed": 2}
     suite.write("sums.py", budget)
     done = suite.run("", "--doctest-modules", "sums.py")
