@@ -335,7 +335,7 @@ class Observer:
     def _note_call(self, journal: Journal, entry: Statement) -> None:
         """Find out whether the function in whose loop a statement runs was called anew since it was sent last."""
         reading = self.reader.read(sys._getframe(4), journal.own, journal.position)  # noqa: SLF001
-        index = mark(reading.frames, id(entry))
+        index = self._mark(reading, entry)
         frame = reading.frames[index]
         if index >= 0 and any(frame.f_code is code for _, code, _ in entry.stack.steps[: entry.loop + 1]):
             return

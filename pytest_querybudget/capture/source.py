@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pytest_querybudget.recording.places import Place
 
-LIBRARY, APPLICATION, FRAMEWORK, RUNNER = 0, 1, 2, 3
+LIBRARY, APPLICATION, FRAMEWORK = 0, 1, 2
 
 # A request is one entry into one of these: what runs inside is the application's, what repeats it is the client.
 FRAMEWORKS = frozenset(
@@ -26,7 +26,6 @@ MACHINERY = frozenset(
 )
 
 
-_RUNNER = os.path.join("_pytest", "runner.py")
 _TEST_FOLDERS = frozenset({"tests", "test", "testing"})
 _METHODS = (staticmethod, classmethod)
 _ARRANGING = frozenset({"conftest", "factories", "factory", "fixtures"})
@@ -60,14 +59,8 @@ class Source:
         return self.classify(filename) if known is None else known
 
     def classify(self, filename: str) -> int:
-        """Return `APPLICATION`, `FRAMEWORK`, `LIBRARY` or `RUNNER` for a code object's file name, and remember it.
-
-        `RUNNER` is what calls each phase of a test: nothing further out belongs to the test.
-        """
-        kind = self._classify(filename)
-        if kind == LIBRARY and filename.endswith(_RUNNER):
-            kind = RUNNER
-        self.kinds[filename] = kind
+        """Return `APPLICATION`, `FRAMEWORK` or `LIBRARY` for the file name of a code object, and remember it."""
+        kind = self.kinds[filename] = self._classify(filename)
         return kind
 
     def _classify(self, filename: str) -> int:

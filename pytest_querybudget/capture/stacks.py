@@ -9,7 +9,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from pytest_querybudget.capture.loops import Loops
-from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, RUNNER, Source
+from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, Source
 from pytest_querybudget.recording.places import Place
 
 try:
@@ -241,8 +241,6 @@ class StackReader:
                 request = frame
                 if entered < 0:
                     entered, framed = len(steps), len(frames)
-            elif kind == RUNNER:
-                break
             frame = frame.f_back
             hops += 1
         stack = self._share(steps, len(frames), crossed, entered, tested, test, position)
