@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 from unittest import TestCase
@@ -80,7 +80,15 @@ def chained(error: BaseException) -> Iterator[BaseException]:
         if id(each) not in seen:
             seen.add(id(each))
             yield each
-            waiting += [one for one in (each.__cause__, each.__context__, *getattr(each, "exceptions", ())) if one]
+            waiting += [one for one in (each.__cause__, each.__context__, *_grouped(each)) if one is not None]
+
+
+def _grouped(error: BaseException) -> Sequence[BaseException]:
+    """The errors of a group. Any error may have something of that name, which is looked at and not asked for."""
+    if not any(each.__name__ == "BaseExceptionGroup" for each in type(error).__mro__):
+        return ()
+    found: Sequence[BaseException] = error.exceptions  # type: ignore[attr-defined]
+    return found
 
 
 def then(outcome: Any, check: Callable[[], None]) -> Exception | None:

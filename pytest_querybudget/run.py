@@ -340,8 +340,9 @@ class Run:
         report = yield
         if error is not None:
             self.safely(lambda: point_to_test(report, error, item))
-        if self.current is not None and self.current.item is item:
-            self.current.note_report(error, failed=report.failed)
+        current = self.current
+        if current is not None and current.item is item:
+            self.safely(lambda: current.note_report(error, failed=report.failed))
         self.hand_over(item, report)
         return report
 

@@ -350,3 +350,26 @@ def test_switched_off_it_imports_no_rule(pytester: pytest.Pytester) -> None:
     )
     done = pytester.runpytest_subprocess("--querybudget=off", "--strict-markers", "-p", "no:randomly")
     done.assert_outcomes(passed=1)
+
+
+def test_an_error_of_the_application_is_left_as_it_is(suite: Suite) -> None:
+    """Whatever an application's own error calls `exceptions`: it is no group, and asking it may do anything."""
+    done = suite.run(
+        """
+        class Number(Exception):
+            exceptions = 3
+        class Words(Exception):
+            exceptions = ("not", "errors")
+        class Rude(Exception):
+            @property
+            def exceptions(self):
+                raise RuntimeError("do not ask")
+        @pytest.mark.parametrize("error", [Number, Words, Rude])
+        def test_it(error):
+            raise error("its own")
+        """,
+        head="import pytest\n",
+    )
+    assert done.counts == {"failed": 3}
+    assert done.text.count(": its own") >= 3
+    assert done.problems == []
