@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy import create_engine
 
-from tests.plans.mysql_servers import MARIADB, database, unreachable
-from tests.plans.postgresql_servers import embedded, running, scratch
+from tests.plans.any_server import NAMES, empty_database
 
 SUITE = """
 import os
@@ -48,31 +43,14 @@ def test_case(connection, number):
 """
 
 
-@contextmanager
-def server(name: str, folder: Path) -> Iterator[URL]:
-    """An empty database."""
-    own = f"querybudget_held_{os.getpid()}"
-    if name == "sqlite":
-        yield make_url(f"sqlite:///{folder}/held.db")
-    elif name == "mariadb":
-        reason = unreachable(MARIADB)
-        if reason:
-            pytest.skip(reason)
-        with database(MARIADB, own) as found:
-            yield make_url(MARIADB).set(drivername="mysql+pymysql", database=found["database"])
-    else:
-        with running() if name == "postgresql" else embedded() as url, scratch(url, own) as found:
-            yield found
-
-
-@pytest.mark.parametrize("name", ["sqlite", "postgresql", "postgresql 18", "mariadb"])
+@pytest.mark.parametrize("name", NAMES)
 def test_verdicts_of_a_real_run(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each statement in a test of its own, on nine rows: what is found is what a careful DBA would find."""
     here = Path(__file__).parent
     for each in ("held_models.py", "held_cases.py"):
         tmp_path.joinpath(each).write_text(here.joinpath(each).read_text("utf-8"), "utf-8")
     tmp_path.joinpath("test_held_cases.py").write_text(SUITE, "utf-8")
-    with server(name, tmp_path) as url:
+    with empty_database(name, "held", f"{tmp_path}/held.db") as url:
         monkeypatch.setenv("HELD_URL", url.render_as_string(hide_password=False))
         command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "--querybudget-report=json:r.json"]
         subprocess.run(command, cwd=tmp_path, check=False, stdout=subprocess.DEVNULL)

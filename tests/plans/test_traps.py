@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, create_engine, make_url
-from sqlalchemy.engine import URL
+from sqlalchemy import Connection, create_engine
 
 from pytest_querybudget.plans.joins import COULD_SERVE
 from pytest_querybudget.plans.planner import Planner
 from pytest_querybudget.plans.readers import default_readers
 from pytest_querybudget.recording.plans import Plan, Planned
-from tests.plans.mysql_servers import MARIADB, database, unreachable
-from tests.plans.postgresql_servers import embedded, running, scratch
+from tests.plans.any_server import NAMES, empty_database
 
 KEY = {"sqlite": "INTEGER PRIMARY KEY", "postgresql": "SERIAL PRIMARY KEY", "mysql": "INT PRIMARY KEY AUTO_INCREMENT"}
 TABLES = (
@@ -51,26 +47,10 @@ PARTED = {
 }
 
 
-@contextmanager
-def server(name: str) -> Iterator[URL]:
-    own = f"querybudget_traps_{os.getpid()}"
-    if name == "sqlite":
-        yield make_url("sqlite://")
-    elif name == "mariadb":
-        reason = unreachable(MARIADB)
-        if reason:
-            pytest.skip(reason)
-        with database(MARIADB, own) as found:
-            yield make_url(MARIADB).set(drivername="mysql+pymysql", database=found["database"])
-    else:
-        with running() if name == "postgresql" else embedded() as url, scratch(url, own) as found:
-            yield found
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql", "postgresql 18", "mariadb"])
+@pytest.fixture(scope="module", params=NAMES)
 def connection(request: pytest.FixtureRequest) -> Iterator[Connection]:
     """A connection to nine rows of each table."""
-    with server(request.param) as url:
+    with empty_database(request.param, "traps") as url:
         engine = create_engine(url)
         with engine.connect() as found:
             dialect = found.dialect.name
