@@ -352,8 +352,8 @@ class Run:
         if report.when != "teardown" or current is None or current.item is not item:
             return
         self.current = None
-        current.settle(self.judge.found)
-        current.excuse()
+        self.safely(lambda: current.settle(self.judge.found))
+        self.safely(current.excuse)
         if self.prover is not None:
             directory = (getattr(item, "funcargs", None) or {}).get("tmp_path")
             passed = current.completed and report.passed
