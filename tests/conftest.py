@@ -57,6 +57,17 @@ def pinned_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
+@pytest.fixture
+def pytester(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.Pytester:
+    """Leave pytest-rerunfailures out of runs inside a run; tests of reruns ask for it.
+
+    Beside pytest-xdist it starts a server in each of them, whose thread and socket stay until the process ends: with a
+    thousand of them everything is slow.
+    """
+    monkeypatch.setenv("PYTEST_ADDOPTS", "-p no:rerunfailures")
+    return pytester
+
+
 @pytest.fixture(scope="session")
 def postgresql_url() -> Iterator[str]:
     """An empty database on the running PostgreSQL, for psycopg; `QUERYBUDGET_TEST_POSTGRESQL` names another server."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.suites import HEAD, Outcome, Suite
+from tests.plugin.suites import HEAD, RERUNS, Outcome, Suite
 
 pytest.importorskip("xdist")
 pytest.importorskip("pytest_rerunfailures")
@@ -166,7 +166,7 @@ def test_300_tests_are_measured_alike(measured: Measured, tmp_path: Path) -> Non
     measured.path.unlink()
     flaky = tmp_path / "flaky"
     flaky.mkdir()
-    done = measured.run(*UPDATE, "-n", "2", "--reruns", "1", FLAKY=str(flaky))
+    done = measured.run(*UPDATE, "-n", "2", *RERUNS, "--reruns", "1", FLAKY=str(flaky))
     assert len(list(flaky.iterdir())) == 10
     assert told(done.report) == told(alone.report), "in two processes, with reruns"
     assert (measured.path.read_bytes(), done.code) == (measured.lock, alone.code)

@@ -11,7 +11,6 @@ from .suites import Suite
 def suite(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Suite:
     """A suite to write and run."""
     for name in (
-        "PYTEST_ADDOPTS",
         "GITHUB_ACTIONS",
         "GITHUB_STEP_SUMMARY",
         "FORCE_COLOR",

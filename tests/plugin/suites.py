@@ -32,6 +32,9 @@ for _name in (
 ):
     importlib.import_module(_name)
 
+# pytest-rerunfailures, which the runs inside a run do without else.
+RERUNS = ("-p", "rerunfailures")
+
 INSTALLED = any(each.value == PLUGIN for each in entry_points(group="pytest11"))
 
 SHOP = '''

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .suites import Suite
+from .suites import RERUNS, Suite
 
 pytest_plugins = ["pytester"]
 
@@ -215,7 +215,7 @@ def test_a_rerun_counts_once(suite: Suite) -> None:
             assert len(times) == 3
     """
     for arguments in ((), ("-n", "1")):
-        done = suite.run(source, *arguments)
+        done = suite.run(source, *RERUNS, *arguments)
         assert done.counts == {"passed": 1, "rerun": 2}, done.text
         assert done.queries("test_it") == (0, 3, 0)
         assert done.tests["test_it"]["outcome"] == "passed"
@@ -232,7 +232,8 @@ def test_a_budget_that_fails_is_run_again_too(suite: Suite) -> None:
         def test_it():
             times.append(1)
             ask(3 - len(times))
-        """
+        """,
+        *RERUNS,
     )
     assert done.counts == {"passed": 1, "rerun": 1}
     assert done.found("test_it") == []

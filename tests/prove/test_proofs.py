@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.plugin.suites import Outcome, Suite
+from tests.plugin.suites import RERUNS, Outcome, Suite
 
 MODELS = """
 import pytest
@@ -303,7 +303,7 @@ CLASS = """
 
 
 @pytest.mark.parametrize("body", [ASYNC, APP, CLASS], ids=["async", "fastapi", "unittest"])
-@pytest.mark.parametrize("arguments", [(), ("-n", "2"), ("--reruns", "1")], ids=["alone", "xdist", "reruns"])
+@pytest.mark.parametrize("arguments", [(), ("-n", "2"), (*RERUNS, "--reruns", "1")], ids=["alone", "xdist", "reruns"])
 def test_any_kind_of_test_in_any_kind_of_run(suite: Suite, body: str, arguments: tuple[str, ...]) -> None:
     said = prove(suite, body, *arguments, subprocess="-n" in arguments)
     assert said == ["proven: 6 queries -> 2 with selectinload(Order.items) at QUERY"]

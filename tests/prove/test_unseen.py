@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tests.plugin.suites import Suite
+from tests.plugin.suites import RERUNS, Suite
 
 from .test_proofs import MODELS
 
@@ -91,7 +91,7 @@ def stable(text: str) -> str:
         ("--capture=tee-sys",),
         ("-o", "log_cli=true"),
         ("-n", "1", "-rA"),
-        ("--reruns", "1"),
+        (*RERUNS, "--reruns", "1"),
         ("-x",),
     ],
     ids=lambda each: " ".join(each) or "plain",
