@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,38 @@ from tests.plans import mysql_servers, postgresql_servers
 #: What no machine has without more: a MySQL beside a MariaDB, a driver that needs a compiler, what a driver cannot do.
 EXCEPTED = ("names no MySQL server", "'MySQLdb'", "pg8000 has no", "psycopg has no such", "hypopg is not available")
 HERE = Path(__file__).parent
+# A run inside a run forgets the modules that it imported first. What does not survive being imported again is imported
+# here: dialects that register functions, and drivers written in C, which crash.
+for _name in (
+    "aiosqlite",
+    "hypothesis",
+    "pytest_asyncio",
+    "pytest_querybudget.capture.catalog",
+    "pytest_querybudget.capture.listener",
+    "pytest_querybudget.capture.registration",
+    "pytest_querybudget.capture.stacks",
+    "pytest_querybudget.run",
+    "aiomysql",
+    "asyncmy",
+    "asyncpg",
+    "pg8000",
+    "psycopg",
+    "psycopg2",
+    "pymysql",
+    "sqlalchemy.dialects.mysql.aiomysql",
+    "sqlalchemy.dialects.mysql.asyncmy",
+    "sqlalchemy.dialects.mysql.pymysql",
+    "sqlalchemy.dialects.postgresql.asyncpg",
+    "sqlalchemy.dialects.postgresql.pg8000",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg2",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "sqlalchemy.ext.asyncio",
+    "sqlalchemy.orm",
+):
+    # Not every driver is to be had for every Python.
+    with suppress(ImportError):
+        import_module(_name)
 
 #: What would make output wider, coloured, or send it to a CI service.
 OUTSIDE = ("CI", "BUILD_NUMBER", "FORCE_COLOR", "NO_COLOR", "PY_COLORS", "PYTEST_ADDOPTS")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 from dataclasses import dataclass
@@ -14,24 +13,6 @@ from typing import Any
 import pytest
 
 PLUGIN = "pytest_querybudget.plugin"
-# A run inside a run forgets the modules that it imported first: what does not survive that is imported here.
-for _name in (
-    "aiosqlite",
-    "hypothesis",
-    "pytest_asyncio",
-    "pytest_querybudget.capture.catalog",
-    "pytest_querybudget.capture.listener",
-    "pytest_querybudget.capture.registration",
-    "pytest_querybudget.capture.stacks",
-    "pytest_querybudget.run",
-    "sqlalchemy.dialects.mysql.pymysql",
-    "sqlalchemy.dialects.postgresql.psycopg",
-    "sqlalchemy.dialects.sqlite.aiosqlite",
-    "sqlalchemy.ext.asyncio",
-    "sqlalchemy.orm",
-):
-    importlib.import_module(_name)
-
 # pytest-rerunfailures, which the runs inside a run do without else.
 RERUNS = ("-p", "rerunfailures")
 
