@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import FrameType
+from types import FrameType, FunctionType
 from typing import Any, Protocol
 
 _read = object.__getattribute__
@@ -143,6 +143,7 @@ def _hook(reads: Reads, previous: Any) -> Any:
     descriptor = reads.descriptor
 
     def __getattribute__(self: Any, name: str) -> Any:  # noqa: N807 - it becomes that method
+        __tracebackhide__ = True
         if reads.active:
             if name in _SPECIAL:
                 frame = sys._getframe(1)  # noqa: SLF001
@@ -163,6 +164,8 @@ def _hook(reads: Reads, previous: Any) -> Any:
                     each.add(name)
         return previous(self, name)
 
-    hook: Any = __getattribute__
+    # SQLAlchemy gives a warning to the first line outside of itself: to the one who reads, and not to this function.
+    names = {**globals(), "__name__": "sqlalchemy.orm.attributes"}
+    hook: Any = FunctionType(__getattribute__.__code__, names, closure=__getattribute__.__closure__)
     hook.reads = reads
     return hook

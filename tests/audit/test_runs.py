@@ -441,6 +441,44 @@ def test_attributes_do_what_they_did(application: Suite) -> None:
     assert not outcome.problems
 
 
+FAILING = """
+import warnings
+from sqlalchemy.orm import Mapped
+from sqlalchemy.exc import SAWarning
+
+class Frail(Base):
+    __tablename__ = "frail"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    @property
+    def broken(self):
+        return {}["nothing here"]
+
+def test_fails():
+    Base.metadata.create_all(engine)
+    with Session(engine) as session:
+        session.add(Frail())
+        session.commit()
+        session.scalars(select(Frail)).one().broken
+
+def test_warns():
+    with Session(engine) as session, warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        item = session.scalars(select(Item)).first()
+        order = session.get(Order, item.order_id)
+        Item(order=order)
+        assert order.customer
+    assert [(each.category, each.filename) for each in caught] == [(SAWarning, __file__)]
+"""
+
+
+def test_the_audit_is_not_seen_between_a_reader_and_what_is_read(application: Suite) -> None:
+    """A failure shows the lines of the suite alone, and a warning of SQLAlchemy belongs to the line that reads."""
+    outcome = application.run(FAILING, "--querybudget-audit", head=HEAD)
+    assert outcome.counts == {"passed": 1, "failed": 1}, outcome.text
+    assert "nothing here" in outcome.text
+    assert "reads.py" not in outcome.text
+
+
 ROWS = """
 import asyncio
 from sqlalchemy.engine import Row, RowMapping
