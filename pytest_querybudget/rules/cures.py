@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_querybudget.findings.loaders import LoaderOption, Step
@@ -155,7 +155,8 @@ def _function(hop: Hop, *, deep: bool, joins: bool) -> tuple[str, int | None]:
 class Lookup:
     """What a cure must know of a loop of look-ups: by what columns, and what the statement is.
 
-    `attributes` are the mapped attributes of columns, `entity` what is selected; `patterns` means LIKE.
+    `attributes` are the mapped attributes of columns, `entity` what is selected; `patterns` means LIKE, and `fixed` are
+    the columns of conditions that are the same each time.
     """
 
     sql: str
@@ -165,6 +166,7 @@ class Lookup:
     limited: bool
     aggregate: bool
     patterns: bool
+    fixed: tuple[str, ...] = ()
 
 
 def lookup_cure(found: Lookup) -> str:
@@ -174,6 +176,12 @@ def lookup_cure(found: Lookup) -> str:
         return "Ask for all patterns at once, before the loop: .where(or_(*(column.like(each) for each in patterns)))."
     if not keys or not all(_is_plain(each, found.sql) for each in keys):
         return "Load them together before the loop, with one query that takes all keys, and look them up in a dict."
+    cure = _by_keys(found, keys)
+    return f"{cure.removesuffix('.')}; {_rest(found.fixed)}" if found.fixed else cure
+
+
+def _by_keys(found: Lookup, keys: Sequence[str]) -> str:
+    """Return the one query for all keys."""
     columns = [found.attributes.get(each) or _core(each) for each in keys]
     column = columns[0] if len(columns) == 1 else f"tuple_({', '.join(columns)})"
     if found.aggregate:
@@ -189,6 +197,12 @@ def lookup_cure(found: Lookup) -> str:
             f"Load them together before the loop: WHERE {', '.join(keys)} IN (...), that is .where({column}.in_(keys))"
         )
     return f"Load them together before the loop: {start}.where({column}.in_(keys))"
+
+
+def _rest(fixed: Sequence[str]) -> str:
+    """Say which conditions stay as they are: without them, the one query would bring in too much."""
+    *others, last = fixed
+    return f"the conditions on {', '.join(others)} and {last} stay." if others else f"the condition on {last} stays."
 
 
 def _is_plain(column: str, sql: str) -> bool:

@@ -70,6 +70,7 @@ class Lookups(Finding):
     limited: bool = False
     aggregate: bool = False
     patterns: bool = False
+    fixed: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -91,6 +92,7 @@ class Lookups(Finding):
                 limited=self.limited,
                 aggregate=self.aggregate,
                 patterns=self.patterns,
+                fixed=self.fixed,
             )
         )
 
@@ -325,5 +327,6 @@ def _lookups(window: Window, threshold: float) -> Iterator[Finding]:
             attributes=each.shape.attributes,
             limited=facts.limited and not facts.unique,
             patterns=found.patterns,
+            fixed=found.fixed,
             aggregate=facts.aggregate,
         )

@@ -15,13 +15,15 @@ class Varying:
     """The columns by which a statement looks up something else each time.
 
     `keys` are compared by equality, `lists` by IN; both are `table.column` where that is known. `clean` means that
-    the executions are parts of one walk: pages, ranges, chunks or levels, which no single statement replaces.
+    the executions are parts of one walk: pages, ranges, chunks or levels, which no single statement replaces. `fixed`
+    are the columns of the conditions that were the same each time.
     """
 
     keys: tuple[str, ...]
     lists: tuple[str, ...]
     clean: bool
     patterns: bool = False
+    fixed: tuple[str, ...] = ()
 
 
 def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
@@ -39,7 +41,8 @@ def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
     lists = tuple(dict.fromkeys(roles.get("in", [])))
     if keys:
         # One statement for each level of a tree is no loop: each asks for what the one before it has brought.
-        return Varying(keys, lists, clean=all(each.follows for each in samples[1:]))
+        fixed = tuple(each for each in _fixed(samples, binds) if each not in keys)
+        return Varying(keys, lists, clean=all(each.follows for each in samples[1:]), fixed=fixed)
     if lists:
         return Varying(keys, lists, clean=_are_batches(samples) and not _is_for_each(statement, others))
     if "like" in roles:
@@ -81,6 +84,13 @@ def _roles(samples: Sequence[Sample], binds: Iterable[Any]) -> dict[str, list[st
         if name in names:
             roles.setdefault(each.role, []).append(each.column or "")
     return roles
+
+
+def _fixed(samples: Sequence[Sample], binds: Iterable[Any]) -> list[str]:
+    """Return the columns that were compared with the same value each time; no lists, as the ORM writes of subclasses."""
+    names = _varying_names(samples)
+    same = (each for each in binds if (f"literal {each.name}" if each.literal else each.name) not in names)
+    return list(dict.fromkeys(each.column for each in same if each.column and each.role in ("equal", "range", "like")))
 
 
 def _binds(statement: Statement) -> list[Any]:
