@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pytest_querybudget.findings.loaders import LoaderOption, Step
@@ -17,7 +17,8 @@ class Query:
 
     `entities` are what it selects, `subclasses` those whose columns were missing, `deep` whether a tree was walked over
     more than one level, `given` whether the application wrote its text, `by_identity` whether it is `session.get()`,
-    `by_query` whether it is `Query.get()`, `committed` whether a commit came between the loads.
+    `by_query` whether it is `Query.get()`, `committed` whether a commit came between the loads, `expiring` whether one
+    came after each of them.
     """
 
     entities: tuple[str, ...] = ()
@@ -27,6 +28,7 @@ class Query:
     by_identity: bool = False
     by_query: bool = False
     committed: bool = False
+    expiring: bool = False
 
 
 _WORDS = {
@@ -59,15 +61,23 @@ def loader_cure(meaning: Meaning, query: Query, origin: Place | None) -> str | N
             f"Refresh them together: session.scalars(select({meaning.entity}).where(...)"
             ".execution_options(populate_existing=True)).all()"
         )
-    options = ", ".join(map(str, loader_options(meaning, query)))
+    found = loader_options(meaning, query)
+    first = "Commit once after the loop: each commit expires what was loaded. Then " if is_undone(found, query) else ""
+    add, give = (f"{first}add", f"{first}pass") if first else ("Add", "Pass")
+    options = ", ".join(map(str, found))
     if query.by_query:
-        return f"Add .options({options}){where}, before .get(...)."
+        return f"{add} .options({options}){where}, before .get(...)."
     if query.by_identity:
-        return f"Pass options=[{options}]{where}."
+        return f"{give} options=[{options}]{where}."
     if not origin:
         # No query brought them in: the application made them, or the session had them for longer.
         where = " to one query that loads them all, before the loop"
-    return f"Add .options({options}){where}{alias_note(options)}."
+    return f"{add} .options({options}){where}{alias_note(options)}."
+
+
+def is_undone(options: Iterable[LoaderOption], query: Query) -> bool:
+    """Return whether commits expire what loader options bring; what is joined comes again with the reload."""
+    return query.expiring and any(step.function == "selectinload" for each in options for step in each.steps)
 
 
 def alias_note(options: str) -> str:

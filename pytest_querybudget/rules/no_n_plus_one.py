@@ -13,7 +13,15 @@ from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Origin, Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options
-from pytest_querybudget.rules.cures import Lookup, Query, loader_cure, loader_options, lookup_cure, loop_words
+from pytest_querybudget.rules.cures import (
+    Lookup,
+    Query,
+    is_undone,
+    loader_cure,
+    loader_options,
+    lookup_cure,
+    loop_words,
+)
 from pytest_querybudget.rules.loops import LoopRule, brought_in_by, caller, is_own, loop_place
 from pytest_querybudget.rules.varying import Varying, asks_the_same, varying
 
@@ -47,13 +55,18 @@ class LazyLoads(Finding):
     def loaders(self) -> LoaderCure | None:
         """The same option, to be tried."""
         options = loader_options(self.meaning, self.query)
-        return LoaderCure(options, self.origin, self.stacks) if options and self.origin else None
+        if not options or self.origin is None or is_undone(options, self.query):
+            return None
+        return LoaderCure(options, self.origin, self.stacks)
 
     @property
     def no_loaders(self) -> str | None:
         """What expires instances, or makes those that no query brought in, is the code's own doing."""
-        if not loader_options(self.meaning, self.query):
+        options = loader_options(self.meaning, self.query)
+        if not options:
             return "no loader option keeps instances from being loaded again"
+        if is_undone(options, self.query):
+            return "each commit in the loop expires what a loader option has brought"
         return None if self.origin else "no query brought the parents in, to add a loader option to"
 
 
@@ -288,6 +301,7 @@ def _finding(
             by_identity=origin.statement.shape.by_identity,
             by_query=origin.statement.by_query,
             committed=any(each.commits > 1 for each in statements),
+            expiring=any(each.commits > 1 and each.commits >= each.count - 1 for each in statements),
         ),
     )
 

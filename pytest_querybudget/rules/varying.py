@@ -87,7 +87,7 @@ def _roles(samples: Sequence[Sample], binds: Iterable[Any]) -> dict[str, list[st
 
 
 def _fixed(samples: Sequence[Sample], binds: Iterable[Any]) -> list[str]:
-    """Return the columns that were compared with the same value each time; no lists, as the ORM writes of subclasses."""
+    """Return the columns that were compared with the same value each time; no lists, the ORM asks so for subclasses."""
     names = _varying_names(samples)
     same = (each for each in binds if (f"literal {each.name}" if each.literal else each.name) not in names)
     return list(dict.fromkeys(each.column for each in same if each.column and each.role in ("equal", "range", "like")))
