@@ -66,6 +66,9 @@ class Source:
     def _classify(self, filename: str) -> int:
         if filename.startswith("<"):
             return APPLICATION if filename.startswith("<doctest") else LIBRARY
+        if not os.path.isabs(filename) and not os.path.splitext(filename)[1]:
+            # A template that Mako has compiled in memory: its lines are in no file.
+            return LIBRARY
         path = os.path.realpath(os.path.join(self.root, filename))
         inside = self._installed(path)
         if inside is not None:
