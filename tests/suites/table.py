@@ -87,4 +87,10 @@ SUITES: dict[str, Suite] = {
         needs=(".", "pytest", "pytest-asyncio", "aiosqlite", "fastapi-users", "httpx", "sqlalchemy-utils"),
         arguments=("tests",),
     ),
+    "sqlalchemy-continuum": Suite(
+        sdist="sqlalchemy-continuum",
+        needs=(".[flask,flask-login,flask-sqlalchemy]", "pytest"),
+        # It asks for a package that none of its extras brings.
+        arguments=("tests", "--ignore=tests/test_sqlmodel.py"),
+    ),
 }
