@@ -5,10 +5,12 @@ from __future__ import annotations
 import platform
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from pytest_querybudget.chances import Chance
+from pytest_querybudget.handing import Hands
 from pytest_querybudget.reports.document import Problem, Proven, Report, TestEntry, Tool, from_plain, total
 from pytest_querybudget.reports.format import ReportError
 from pytest_querybudget.reports.registry import names
@@ -25,8 +27,9 @@ FATAL = frozenset({"fault", "growth", "lost-worker", "report", "lock"})
 class Collector:
     """Collects entries and outcomes, and makes one report of them."""
 
-    def __init__(self, settings: Settings, hook: Any) -> None:
+    def __init__(self, settings: Settings, hook: Any, hands: Hands) -> None:
         self.settings = settings
+        self.hands = hands
         self.formats = [each for found in hook.pytest_querybudget_reports() for each in found or ()]
         for text in settings.reports:
             parse_target(text, names(self.formats))
@@ -57,13 +60,13 @@ class Collector:
         phases = self.outcomes.setdefault(report.nodeid, {})
         phases[report.when] = _outcome(report)
         self.durations[report.nodeid] = self.durations.get(report.nodeid, 0.0) + getattr(report, "duration", 0.0)
-        handed = getattr(report, "querybudget", None)
+        handed = self.hands.take(report)
         if handed is not None:
-            entry = from_plain(TestEntry, handed["test"])
-            self.tests[report.nodeid] = entry
-            if handed.get("sized") is not None:
-                self._add_sized(report.nodeid, handed["sized"])
-            self.add_left(handed)
+            self.tests[report.nodeid] = handed.test
+            self.problems += handed.problems
+            self.chances += handed.allowances
+            if handed.sized is not None:
+                self._add_sized(report.nodeid, handed.sized)
 
     def _add_sized(self, nodeid: str, plain: dict[str, Any]) -> None:
         from pytest_querybudget.sizes import SizedTest
@@ -196,6 +199,7 @@ def _combined(phases: dict[str, str]) -> str:
     return phases.get("call", "error")
 
 
+@cache
 def _tool() -> Tool:
     return Tool(
         version=_version("pytest-querybudget"),

@@ -37,12 +37,12 @@ from pytest_querybudget.entries import (
 )
 from pytest_querybudget.findings.allowances import Allowed, SourceComments
 from pytest_querybudget.fixture import BudgetFixture
+from pytest_querybudget.handing import Handed, Hands
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.outcomes import BudgetFailure, hide_own_frames, point_to_test
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports import failure
-from pytest_querybudget.reports.document import Allowance, Problem, Proven, TestEntry, from_plain, to_plain
-from pytest_querybudget.reports.text import well_formed
+from pytest_querybudget.reports.document import Allowance, Problem, Proven, TestEntry, to_plain
 from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
@@ -71,10 +71,10 @@ class Run:
             each for found in config.hook.pytest_querybudget_plan_readers() for each in found or ()
         )
         self.checks = Checks(config, self.budgets, self.instruments)
-        self.collector = Collector(settings, config.hook)
+        self.is_worker = hasattr(config, "workerinput")
+        self.collector = Collector(settings, config.hook, Hands(is_worker=self.is_worker))
         self.adoption = Adoption(settings, today, Copies(config))
         self.current: Current | None = None
-        self.is_worker = hasattr(config, "workerinput")
         self.ending = Ending(self)
         # What the test that runs now has to tell beside its entry.
         self.problems: list[Problem] = []
@@ -359,41 +359,35 @@ class Run:
             passed = current.completed and report.passed
             self.prover.expect(item, current.verdicts, current.recording, passed=passed, directory=directory)
         try:
-            handed = self._entry(current)
+            handed = self._handed(current)
         except Exception as error:  # noqa: BLE001 - the test's own report must arrive
             self.note_fault(error)
-            entry = TestEntry(nodeid=item.nodeid, outcome="passed")
-            handed = {"test": to_plain(entry), "problems": [], "allowances": []}
-        handed["problems"] += [to_plain(each) for each in self.take_problems()]
-        report.querybudget = _portable(handed) if self.is_worker else handed
+            handed = Handed(test=TestEntry(nodeid=item.nodeid, outcome="passed"))
+        handed = replace(handed, problems=(*handed.problems, *self.take_problems()))
+        self.collector.hands.give(report, handed)
         if getattr(self.config.option, "xmlpath", None):
-            self.safely(lambda: _note_properties(report))
+            self.safely(lambda: _note_properties(report, handed.test))
 
     def take_problems(self) -> list[Problem]:
         """Return what there is to tell beside the entries of tests, once."""
         taken, self.problems = self.problems, []
         return taken
 
-    def _entry(self, current: Current) -> dict[str, Any]:
+    def _handed(self, current: Current) -> Handed:
         recording = current.recording
         for statement in recording.statements():
             self.comments.note_places(statement.stack.places)
-        entry = self._test_entry(current)
-        problems = [
-            Problem(slug="not-measured", text=each, nodeid=recording.nodeid)
-            for each in dict.fromkeys(recording.problems)
-        ]
-        return {
-            "test": to_plain(entry),
-            "problems": [to_plain(each) for each in problems],
-            "sized": self._sized(current),
-            # A test that did not come to its end says nothing about what it might have silenced.
-            "allowances": [
-                to_plain(each)
-                for each in marker_chances(current.budget.permissions, current.used, self.judge.today)
-                if current.completed
-            ],
-        }
+        # A test that did not come to its end says nothing about what it might have silenced.
+        permissions = current.budget.permissions if current.completed else ()
+        return Handed(
+            test=self._test_entry(current),
+            problems=tuple(
+                Problem(slug="not-measured", text=each, nodeid=recording.nodeid)
+                for each in dict.fromkeys(recording.problems)
+            ),
+            allowances=tuple(marker_chances(permissions, current.used, self.judge.today)),
+            sized=self._sized(current),
+        )
 
     def _sized(self, current: Current) -> Any:
         """Return what a test is compared by that differs from others only in a number of rows, as plain values."""
@@ -478,19 +472,10 @@ class Run:
         return BudgetFixture(self)
 
 
-def _note_properties(report: Any) -> None:
+def _note_properties(report: Any, entry: TestEntry) -> None:
     from pytest_querybudget.reports.junit import properties
 
-    report.user_properties += properties(from_plain(TestEntry, report.querybudget["test"]))
-
-
-def _portable(plain: Any) -> Any:
-    """Return plain values that can be sent to another process: lone surrogates of hostile SQL cannot."""
-    if isinstance(plain, str):
-        return well_formed(plain)
-    if isinstance(plain, dict):
-        return {key: _portable(each) for key, each in plain.items()}
-    return [_portable(each) for each in plain] if isinstance(plain, list) else plain
+    report.user_properties += properties(entry)
 
 
 def _known(found: Allowance) -> Allowed:

@@ -10,7 +10,7 @@ from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_querybudget.capture.stacks import thread_frames
+from pytest_querybudget.capture.stacks import Standing, thread_frames
 from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window
 
 # How many (statement, session, parameters) are remembered in one window to find a repeat.
@@ -82,6 +82,8 @@ class Journal:
         self.senders: dict[int, Statement] = {}
         self.written: dict[Any, int] = {}
         self.frame: FrameType | None = None
+        # Where the last new statement was sent from.
+        self.standing: Standing | None = None
         self.window: Window = self.open(phase)
 
     def open(self, phase: str, label: str | None = None) -> Window:
@@ -94,6 +96,7 @@ class Journal:
         self.senders = {}
         self.written = {}
         self.frame = None
+        self.standing = None
         return self.window
 
     def position(self, frame: FrameType | None) -> int:

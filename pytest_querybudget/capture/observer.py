@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import Any
 from weakref import ref
@@ -16,19 +16,25 @@ from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import MOST_SEEN, Journal
 from pytest_querybudget.capture.parameters import (
     UNKNOWN,
-    are_plain,
     digest,
     digest_unordered,
-    digests,
-    grouped,
-    list_length,
-    words_of,
 )
 from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, LinkingFetch, strategy_for, streams
+from pytest_querybudget.capture.samples import take_sample
 from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
-from pytest_querybudget.capture.stacks import COMPARED, Mark, Reading, Stack, StackReader, mark, mark_of, resumed
+from pytest_querybudget.capture.stacks import (
+    COMPARED,
+    Mark,
+    Reading,
+    Stack,
+    StackReader,
+    mark,
+    mark_of,
+    resumed,
+    standing_of,
+)
 from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import (
@@ -40,10 +46,8 @@ from pytest_querybudget.recording.model import (
     Inside,
     Meaning,
     Origin,
-    Sample,
     Statement,
 )
-from pytest_querybudget.recording.patterns import leading_wildcard
 from pytest_querybudget.recording.plans import worse
 
 # What stands in an UPDATE or DELETE that is meant for many rows.
@@ -140,26 +144,66 @@ class Observer:
             self._observe_write(journal, entry, scope, statement, parameters, cursor, context)
 
     def _find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
-        """Read the stack, and return the statement of the recording that this shape has there."""
-        reading = self.reader.read(sys._getframe(1), journal.own, journal.position)  # noqa: SLF001
+        """Return the statement of the recording that this shape has where it was sent from."""
+        frame = sys._getframe(1)  # noqa: SLF001
+        standing = journal.standing
         statements = journal.window.statements
-        key = (id(shape), id(reading.stack))
-        entry = statements.get(key)
+        # Several statements come from one call of `create_all`, `flush` or a query with eager loads.
+        if (
+            standing is None
+            or (id(shape), id(standing.stack)) in statements
+            or not self.reader.stands(frame, standing)
+            or sys.gettrace() is not None
+        ):
+            return self._read(journal, shape, context, cursor, start)
+        if standing.request is not None:
+            standing.request.since.setdefault(id(journal), journal.sequence)
+        return self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
+
+    def _read(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
+        """Read the stack, and return the statement of the recording that this shape has there."""
+        reading = self.reader.read(sys._getframe(2), journal.own, journal.position)  # noqa: SLF001
+        entry = journal.window.statements.get((id(shape), id(reading.stack)))
         request = self._request(journal, reading)
         if request is not None:
             request.since.setdefault(id(journal), journal.sequence)
         if entry is None:
-            # Another thread may have come here in the meantime.
-            entry = statements.setdefault(key, self._new_statement(journal, shape, reading.stack, context, cursor))
-            entry.first = entry.first or start
-            self._mark(reading, entry)
-        elif entry.repeater is not Repeater.APPLICATION:
+            marks = [mark_of(each) for each in reading.frames]
+            entry = self._begin(journal, shape, reading.stack, marks, context, cursor, start)
+            if sys.gettrace() is not None:
+                list(resumed(reading.frames, entry.resumed))
+            journal.standing = standing_of(reading, marks, request)
+            return entry
+        if entry.repeater is not Repeater.APPLICATION:
             self._find_repeater(journal, entry, reading, requested=request is not None)
+        self._remember(journal, shape, entry)
+        return entry
+
+    def _begin(
+        self,
+        journal: Journal,
+        shape: ShapeEntry,
+        stack: Stack,
+        marks: list[Mark],
+        context: Any,
+        cursor: Any,
+        start: float,
+    ) -> Statement:
+        """Add a statement to the recording, and mark the frames that it was sent from."""
+        new = self._new_statement(journal, shape, stack, context, cursor)
+        # Another thread may have come here in the meantime.
+        entry = journal.window.statements.setdefault((id(shape), id(stack)), new)
+        entry.first = entry.first or start
+        for each in marks:
+            each.statements.add(id(entry))
+        self._remember(journal, shape, entry)
+        return entry
+
+    def _remember(self, journal: Journal, shape: ShapeEntry, entry: Statement) -> None:
         if journal.inner:
             journal.latest[shape] = entry
         else:
             shape.latest = entry
-        return entry
 
     def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
@@ -348,24 +392,10 @@ class Observer:
             entry.calling = Repeater.TEST
 
     def _take_sample(self, journal: Journal, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
-        """Remember what this execution asked for.
-
-        Most statements are sent once, so the first is only put aside; plain values alone may be kept for that.
-        """
+        """Remember what this execution asked for, and in which call."""
         if entry.loop >= 0 and entry.shape.expanding:
             self._note_call(journal, entry)
-        named = _named(context, parameters, entry.shape)
-        if entry.count == 1 and are_plain(named.values()):
-            entry.aside = named, statement, id(context.dialect)
-            return
-        if entry.aside is not None:
-            first, text, database = entry.aside
-            entry.aside = None
-            entry.samples.append(_sample(first, entry.shape, text, 0, database))
-        sample = _sample(named, entry.shape, statement, entry.last_rows, id(context.dialect))
-        sample.call = entry.calls
-        sample.follows = bool(entry.last_values) and _follows(entry, parameters, statement)
-        entry.samples.append(sample)
+        take_sample(entry, context, parameters, statement)
 
     def _observe_load(self, journal: Journal, entry: Statement, scope: Scope, values: int, context: Any) -> None:
         """Note which result an ORM load's instances come from, and go to."""
@@ -464,30 +494,3 @@ def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
     if facts.unique:
         return True
     return not _MANY(facts.sql) if entry.count == 1 else bool(cursor.rowcount <= 1)
-
-
-def _follows(entry: Statement, parameters: Any, statement: str) -> bool:
-    """Return whether an execution asks for what the one before it has brought."""
-    values = parameters.values() if isinstance(parameters, Mapping) else parameters
-    asked = set(words_of(values))
-    if entry.shape.literal:
-        asked |= words_of(each.strip("'") for each in entry.shape.literals(statement))
-    return not asked.isdisjoint(entry.last_values)
-
-
-def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any]:
-    """Return the parameters of one execution by name, or by position."""
-    if shape.compiled and context.compiled_parameters and not context.executemany:
-        named: Mapping[str, Any] = context.compiled_parameters[0]
-        return named
-    if isinstance(parameters, dict):
-        return parameters
-    return {str(index): each for index, each in enumerate(parameters)}
-
-
-def _sample(named: Mapping[str, Any], shape: ShapeEntry, statement: str, before: int, database: int) -> Sample:
-    """Note digests of the parameters by name, to see which of them vary."""
-    together = grouped(named, shape.expanding) if shape.expanding else named
-    text = statement if shape.literal else None
-    wild = {key: sign for key, each in named.items() if type(each) is str and (sign := leading_wildcard(each))}
-    return Sample(digests(together), list_length(together), before, text, database, wild=wild)

@@ -9,7 +9,7 @@ from types import CodeType, FrameType
 from typing import Any, NamedTuple
 
 from pytest_querybudget.capture.loops import Loops
-from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, Source
+from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, LIBRARY, Source
 from pytest_querybudget.recording.places import Place
 
 try:
@@ -178,6 +178,27 @@ class Reading(NamedTuple):
     request: FrameType | None
 
 
+class Standing(NamedTuple):
+    """Where a statement was sent from; as long as the innermost function has not moved, so are others.
+
+    `marks` are those on the application's frames, innermost first, `request` is that on the frame of the request.
+    """
+
+    stack: Stack
+    marks: list[Mark]
+    request: Mark | None
+
+
+def standing_of(reading: Reading, marks: list[Mark], request: Mark | None) -> Standing | None:
+    """Return what to compare the next statement's frames with, None where outer frames may move while inner ones stay.
+
+    What a coroutine or a generator returns to may be another one each time.
+    """
+    if not marks or reading.stack.crossed >= 0 or reading.frames[0].f_code.co_flags & _RESUMABLE:
+        return None
+    return Standing(reading.stack, marks, request)
+
+
 def parent_frame() -> FrameType | None:
     """Return the frame that awaits the current greenlet, if this is one."""
     if getcurrent is None:
@@ -245,6 +266,28 @@ class StackReader:
             hops += 1
         stack = self._share(steps, len(frames), crossed, entered, tested, test, position)
         return Reading(stack, frames, framed, test, request)
+
+    def stands(self, frame: FrameType | None, standing: Standing) -> bool:
+        """Return whether the innermost application frame is still the one of `standing`, at the same instruction.
+
+        Then so are all frames further out: one look at the libraries in between is enough.
+        """
+        kinds = self.files.kinds
+        hops = 0
+        while frame is not None:
+            kind = kinds.get(frame.f_code.co_filename)
+            if kind == LIBRARY:
+                frame = frame.f_back
+                hops += 1
+                continue
+            stack = standing.stack
+            before, code, instruction = stack.steps[0]
+            if kind != APPLICATION or frame.f_trace is not standing.marks[0] or frame.f_lasti != instruction:
+                return False
+            if hops != before:
+                stack.walk(((hops, code, instruction), *stack.steps[1:]))
+            return True
+        return False
 
     def _share(
         self,

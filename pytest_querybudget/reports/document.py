@@ -236,11 +236,17 @@ class Report:
 
 def to_plain(value: Any) -> Any:
     """Turn entries into dicts, lists and scalars that `json.dump` takes."""
-    kind = type(value)
+    kind: Any = type(value)
     if kind in _SCALARS:
         return value
-    if is_dataclass(kind):
-        return {name: to_plain(getattr(value, name)) for name in _names(kind)}
+    names = _names(kind)
+    if names is not None:
+        plain = {}
+        for name in names:
+            each = getattr(value, name)
+            # Most fields are scalars: a report has hundreds of thousands of them.
+            plain[name] = each if type(each) in _SCALARS else to_plain(each)
+        return plain
     if isinstance(value, dict):
         return {str(key): to_plain(each) for key, each in value.items()}
     if isinstance(value, (tuple, list)):
@@ -281,8 +287,8 @@ class _MismatchError(ValueError):
 
 
 @cache
-def _names(kind: Any) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))
+def _names(kind: Any) -> tuple[str, ...] | None:
+    return tuple(each.name for each in fields(kind)) if is_dataclass(kind) else None
 
 
 @cache
