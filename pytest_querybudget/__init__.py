@@ -5,7 +5,9 @@ The number, the shape and the plan of a test's statements become part of what th
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from importlib.machinery import ModuleSpec, PathFinder
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -26,6 +28,22 @@ _HOMES = {
     "Recording": "recording.model",
     "query_budget": "block",
 }
+
+
+class _AsCompiled:
+    """Finds the modules of this package before pytest does.
+
+    pytest rewrites the assert statements of every module of a plugin, to explain them. None here needs that, and where
+    its cache is not kept, as in a new container of a CI service, parsing the modules takes longer than importing them.
+    """
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
+        """Find a module of this package as if pytest were not there."""
+        return PathFinder.find_spec(name, path, target) if name.startswith(f"{__name__}.") else None
+
+
+sys.meta_path.insert(0, _AsCompiled)
 
 
 def __getattr__(name: str) -> Any:
