@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dis
 import inspect
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -36,6 +37,8 @@ _AWAITING = frozenset(
     for each in ("SEND", "YIELD_VALUE", "YIELD_FROM", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT")
     if each in dis.opmap
 )
+# Python 3.10 lets a coroutine that is suspended stand at the instruction before.
+_BEFORE = 2 if sys.version_info < (3, 11) else 0
 _read = object.__getattribute__
 
 
@@ -103,7 +106,8 @@ def _has_moved(journal: Journal, position: int) -> bool:
         return frame.f_lasti != position
     if frame.f_lineno != position:
         return True
-    return frame.f_code.co_code[frame.f_lasti] not in _AWAITING
+    code, at = frame.f_code.co_code, frame.f_lasti
+    return code[at] not in _AWAITING and code[at + _BEFORE] not in _AWAITING
 
 
 class _Loading(threading.local):

@@ -257,9 +257,11 @@ def test_threads_are_watched(application: Suite) -> None:
     outcome = application.run(
         """
         from concurrent.futures import ThreadPoolExecutor
-        def test_it():
+        def apart():
             with ThreadPoolExecutor(2) as pool:
-                assert pool.submit(numbers).result()
+                return pool.submit(numbers).result()
+        def test_it():
+            assert apart()
         """,
         "--querybudget-audit",
         head=HEAD,

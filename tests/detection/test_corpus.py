@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 
+from tests.plugin.suites import RERUNS
+
 from .scenario import Expected, Mark, Scenario, read
 from .witness import Witness
 
@@ -47,6 +49,8 @@ class Run:
             path.write_text(source)
         self.witness = Witness(pytester.path)
         arguments = ["-p", "no:cacheprovider", "-p", "no:randomly"]
+        if any(".flaky(" in source for source in files.values()):
+            arguments += RERUNS
         if not watched:
             arguments += ["-p", "no:querybudget"]
         if watched:
