@@ -129,3 +129,33 @@ async def test_second(query_budget):
     assert done.counts == {"passed": 2}, done.text
     assert sent(done) == {"test_first": of_test("first", 500), "test_second": of_test("second", 500)}
     assert done.problems == []
+
+
+def test_one_thread_that_is_asked_from_several_lines(suite: Suite) -> None:
+    """It does not move from its line, the test does: a loop of the test is one statement, whatever came before it."""
+    done = suite.run(
+        """
+from queue import Queue
+from threading import Thread
+
+def serve(asked, done):
+    with engine.connect() as connection:
+        while (question := asked.get()) is not None:
+            connection.execute(text(question), {"id": 1}).all()
+            done.put(None)
+
+def test_it():
+    asked, done = Queue(), Queue()
+    thread = Thread(target=serve, args=(asked, done))
+    thread.start()
+    asked.put("SELECT :id AS once")
+    done.get()
+    for _ in range(3):
+        asked.put("SELECT :id AS often")
+        done.get()
+    asked.put(None)
+    thread.join()
+"""
+    )
+    found = [(each["sql"], each["count"]) for each in done.tests["test_it"]["statements"]]
+    assert found == [("SELECT ? AS once", 1), ("SELECT ? AS often", 3)]
