@@ -41,14 +41,16 @@ class Hands:
         if self.is_worker or os.getpid() != self.process:
             report.querybudget = _portable(to_plain(handed))
         else:
+            # Another plugin may give the report another name, or make another report of that name.
+            report.querybudget = report.nodeid
             self._held[report.nodeid] = handed
 
     def take(self, report: Any) -> Handed | None:
         """Return what was handed over with a report, once. Raises `ValueError` for what no version of this wrote."""
-        plain = getattr(report, "querybudget", None)
-        if plain is not None:
-            return from_plain(Handed, plain)
-        return self._held.pop(report.nodeid, None) if report.when == "teardown" else None
+        given = getattr(report, "querybudget", report.nodeid)
+        if not isinstance(given, str):
+            return from_plain(Handed, given)
+        return self._held.pop(given, None) if report.when == "teardown" else None
 
 
 def _portable(plain: Any) -> Any:

@@ -373,6 +373,25 @@ def test_another_plugin_that_fails_in_its_hooks(suite: Suite, hook: str) -> None
     assert "inside the plugin" not in done.text
 
 
+RENAMES = """
+import pytest
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(item):
+    report = yield
+    report.nodeid = report.nodeid.upper()
+    return report
+"""
+
+
+def test_another_plugin_that_renames_reports(suite: Suite) -> None:
+    """What a test sent is in the report all the same."""
+    suite.write("conftest.py", RENAMES)
+    done = suite.run(TWO)
+    assert done.counts == {"passed": 2}
+    assert [test["phases"]["call"]["queries"] > 0 for test in done.tests.values()] == [True, True]
+
+
 def _ends(result: pytest.RunResult) -> dict[str, int] | None:
     """What the last line counts, warnings left out; None where the run did not get as far as that line."""
     try:
