@@ -1,4 +1,7 @@
-"""The hooks of pytest, each one statement that calls the run."""
+"""The hooks of pytest, each one statement that calls the run.
+
+PYTEST_DONT_REWRITE: a second run in one process would warn that it came too late for that.
+"""
 
 from __future__ import annotations
 

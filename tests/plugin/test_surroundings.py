@@ -392,6 +392,23 @@ def test_another_plugin_that_renames_reports(suite: Suite) -> None:
     assert [test["phases"]["call"]["queries"] > 0 for test in done.tests.values()] == [True, True]
 
 
+TWICE = """
+import os
+import pytest
+
+os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
+for _ in range(2):
+    assert pytest.main(["-W", "error", "-p", "pytest_querybudget.plugin", "test_nothing.py"]) == 0
+"""
+
+
+def test_two_runs_in_one_process(pytester: pytest.Pytester) -> None:
+    """The second does not warn that the plugin was imported before it."""
+    pytester.makepyfile(test_nothing="def test_nothing():\n    pass\n", twice=TWICE)
+    done = pytester.runpython("twice.py")
+    assert done.ret == 0
+
+
 def _ends(result: pytest.RunResult) -> dict[str, int] | None:
     """What the last line counts, warnings left out; None where the run did not get as far as that line."""
     try:
