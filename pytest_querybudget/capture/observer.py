@@ -281,7 +281,9 @@ class Observer:
         if load.state is None:
             return orm.meaning_of(load, (), None)
         origin, path, _ = journal.runs.find(load.state.runid)
-        if not path and origin is not None and origin.statement.compiled is not None:
+        if path:
+            path = orm.continued_path(path, load.state.mapper)
+        elif origin is not None and origin.statement.compiled is not None:
             path = orm.joined_path(origin.statement.compiled, load.state.mapper)
         scope = self.sessions.scope(context.root_connection)
         return orm.meaning_of(load, path, "commit" if scope.commits else None)

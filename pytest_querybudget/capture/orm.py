@@ -231,3 +231,18 @@ def joined_path(compiled: Any, mapper: Any) -> tuple[Hop, ...]:
             if relationship.mapper.common_parent(mapper):
                 return hops_of((start, relationship))
     return ()
+
+
+def continued_path(path: tuple[Hop, ...], mapper: Any) -> tuple[Hop, ...]:
+    """Return `path` with one hop more where its SELECT brought in instances of `mapper` by joined eager loading.
+
+    What the mapping declares with `lazy="joined"` comes along with each load, and the path of the load ends before it.
+    """
+    if path[-1].target in _ancestors(mapper):
+        return path
+    for owner in mapper.registry.mappers:
+        if owner.class_.__name__ == path[-1].target:
+            for relationship in owner.relationships:
+                if relationship.lazy == "joined" and relationship.mapper.common_parent(mapper):
+                    return (*path, *hops_of((owner, relationship)))
+    return path

@@ -135,7 +135,9 @@ def _steps(hops: list[Hop], query: Query) -> Iterator[Step]:
     for index, hop in enumerate(hops):
         following = hops[index + 1] if index + 1 < len(hops) else None
         narrowed = following and hop.target not in following.bases and hop.target in following.ancestors
-        function, depth = _function(hop, deep=query.deep, joins=not query.given)
+        # A collection that comes joined with what is joined would ask the application to call .unique().
+        widens = following is not None and following.uselist and not following.lazy
+        function, depth = _function(hop, deep=query.deep, joins=not query.given and not widens)
         yield Step(
             function,
             _owner(hop, query.entities) if index == 0 else hop.owner,

@@ -184,6 +184,49 @@ def test_the_option_that_is_printed_is_tried(suite: Suite, walk: str, said: list
     assert prove(suite, body) == said
 
 
+@pytest.mark.parametrize(("lazy", "path"), [("joined", "defaultload"), ("select", "selectinload")])
+def test_a_path_goes_through_what_the_mapping_always_joins(suite: Suite, lazy: str, path: str) -> None:
+    """A lazy load that brings a collection with it, by `lazy="joined"`, is two steps of the path; its twin is the same."""
+    body = f"""
+        class Box(Base):
+            __tablename__ = "box"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            lids: Mapped[list["Lid"]] = relationship(lazy="{lazy}")
+
+        class Lid(Base):
+            __tablename__ = "lid"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            box_id: Mapped[int] = mapped_column(ForeignKey("box.id"))
+            marks: Mapped[list["Mark"]] = relationship()
+
+        class Mark(Base):
+            __tablename__ = "mark"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            lid_id: Mapped[int] = mapped_column(ForeignKey("lid.id"))
+
+        class Shipment(Base):
+            __tablename__ = "shipment"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            box_id: Mapped[int] = mapped_column(ForeignKey("box.id"))
+            box: Mapped[Box] = relationship()
+
+        @pytest.fixture
+        def shipped(session):
+            session.add(Shipment(box=Box(lids=[Lid(marks=[Mark()]) for _ in range(3)])))
+            session.commit()
+            session.expunge_all()
+            return session
+
+        def test_it(shipped):
+            shipment = shipped.scalars(select(Shipment)).one()
+            assert [len(lid.marks) for lid in shipment.box.lids] == [1, 1, 1]
+    """
+    box = "selectinload" if lazy == "joined" else "joinedload"
+    queries = "5 queries -> 3" if lazy == "joined" else "6 queries -> 3"
+    option = f"{box}(Shipment.box).{path}(Box.lids).selectinload(Lid.marks)"
+    assert prove(suite, body) == [f"proven: {queries} with {option} at QUERY"]
+
+
 def test_findings_of_one_test_are_tried_alone_and_together(suite: Suite) -> None:
     body = """
         def work(session):
