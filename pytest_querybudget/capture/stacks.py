@@ -17,6 +17,9 @@ try:
 except ImportError:  # pragma: no cover - SQLAlchemy 2.1 installs greenlet only for asyncio
     getcurrent = None  # type: ignore[assignment]
 
+# Python 3.12 lets a loop over a generator stand in its inline cache as soon as it has been specialised.
+_STANDS_IN_CACHE = sys.version_info[:2] == (3, 12)
+_CACHE = 0
 # How many of the innermost frames are compared when a statement meets a known stack again.
 COMPARED = 12
 _RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
@@ -178,6 +181,14 @@ class Reading(NamedTuple):
     request: FrameType | None
 
 
+def start_of(code: CodeType, instruction: int) -> int:
+    """Return where an instruction begins, for one that may lie in the inline cache behind it."""
+    text = code.co_code
+    while instruction > 0 and text[instruction] == _CACHE:
+        instruction -= 2
+    return instruction
+
+
 class Standing(NamedTuple):
     """Where a statement was sent from; as long as the innermost function has not moved, so are others.
 
@@ -214,6 +225,8 @@ class StackReader:
         self.files = files
         self.loops = Loops()
         self.known: dict[tuple[object, ...], Stack] = {}
+        # Ids of code objects that the stacks keep alive.
+        self._starts: dict[tuple[int, int], tuple[int, int]] = {}
 
     def read(  # noqa: C901, PLR0912 - one pass for each statement
         self, frame: FrameType | None, own: frozenset[int], position: Callable[[FrameType | None], int]
@@ -300,7 +313,10 @@ class StackReader:
         position: Callable[[FrameType | None], int],
     ) -> Stack:
         at = position(test)
-        key = (tuple([(id(code), instruction) for _, code, instruction in steps]), crossed, entered, at)
+        places = [(id(code), instruction) for _, code, instruction in steps]
+        if _STANDS_IN_CACHE:
+            places = [self._start(code, instruction) for _, code, instruction in steps]
+        key = (tuple(places), crossed, entered, at)
         stack = self.known.get(key)
         if stack is None:
             # The stack keeps its code objects alive, so that no other can take over their ids.
@@ -318,9 +334,17 @@ class StackReader:
             stack.walk(tuple(steps))
         return stack
 
+    def _start(self, code: CodeType, instruction: int) -> tuple[int, int]:
+        key = (id(code), instruction)
+        found = self._starts.get(key)
+        if found is None:
+            found = self._starts[key] = (key[0], start_of(code, instruction))
+        return found
+
     def forget(self) -> None:
         """Drop the stacks of a finished test; what is known of code and files stays."""
         self.known.clear()
+        self._starts.clear()
 
 
 def thread_frames(ident: int) -> FrameType | None:
