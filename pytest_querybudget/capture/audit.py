@@ -107,7 +107,8 @@ def _has_moved(journal: Journal, position: int) -> bool:
     if frame.f_lineno != position:
         return True
     code, at = frame.f_code.co_code, frame.f_lasti
-    return code[at] not in _AWAITING and code[at + _BEFORE] not in _AWAITING
+    # The last instruction has none behind it.
+    return _AWAITING.isdisjoint(code[at : at + _BEFORE + 1 : 2])
 
 
 class _Loading(threading.local):
