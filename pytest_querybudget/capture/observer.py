@@ -5,7 +5,6 @@ One look at the stack tells it where the same was seen before; only what is new 
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Callable
 from types import CodeType, FrameType
@@ -22,7 +21,7 @@ from pytest_querybudget.capture.parameters import (
 from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, LinkingFetch, strategy_for, streams
 from pytest_querybudget.capture.samples import take_sample
 from pytest_querybudget.capture.sessions import Scope, Sessions
-from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
+from pytest_querybudget.capture.shapes import ShapeEntry, Shapes, writes_one_row
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
 from pytest_querybudget.capture.stacks import (
     COMPARED,
@@ -34,6 +33,7 @@ from pytest_querybudget.capture.stacks import (
     mark_of,
     resumed,
     standing_of,
+    stands_here,
 )
 from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.loops import Repeater
@@ -49,9 +49,6 @@ from pytest_querybudget.recording.model import (
     Statement,
 )
 from pytest_querybudget.recording.plans import worse
-
-# What stands in an UPDATE or DELETE that is meant for many rows.
-_MANY = re.compile(r"[<>]|\b(?:SELECT|IN|BETWEEN|LIKE)\b", re.IGNORECASE).search
 
 # How many executions are looked at to tell one call of a function from the next.
 MOST_CALLS = 64
@@ -89,24 +86,26 @@ class Observer:
     ) -> None:
         """Add one execution to the recording."""
         connection = context.root_connection
-        scope = connection.__dict__.get(self.scope_key) or self.sessions.scope(connection)
+        scope = getattr(connection, self.scope_key, None) or self.sessions.scope(connection)
         if scope.internal:
             return
         compiled = context.compiled
-        if compiled is None or context.isinsert or context.isupdate:
+        shape = getattr(compiled, self.shape_key, None)
+        if shape is None or (
+            # An INSERT or an UPDATE may ask for its defaults first.
+            shape.kind != "select" and statement is not compiled.string and (context.isinsert or context.isupdate)
+        ):
             shape = self.shapes.of(statement, context)
-        else:
-            shape = compiled.__dict__.get(self.shape_key) or self.shapes.of(statement, context)
         entry = shape.latest if not journal.inner else journal.latest.get(shape)
-        if entry is None or entry.window is not journal.window or not entry.compared:
+        test = journal.frame
+        if (
+            entry is None
+            or entry.window is not journal.window
+            or entry.near is None
+            or (test is not None and entry.stack.position != (test.f_lineno if journal.by_line else test.f_lasti))
+            or not stands_here(entry.near, entry.beyond)
+        ):
             entry = self._find(journal, shape, context, cursor, start)
-        else:
-            stack: Any = entry.stack
-            test = journal.frame
-            if (
-                test is not None and stack.position != (test.f_lineno if journal.by_line else test.f_lasti)
-            ) or not stack.matches(entry.compared):
-                entry = self._find(journal, shape, context, cursor, start)
         if shape.planned is not entry.plan:
             entry.plan = worse(entry.plan, shape.planned)
         elapsed = finished - start
@@ -178,6 +177,9 @@ class Observer:
             return entry
         if entry.repeater is not Repeater.APPLICATION:
             self._find_repeater(journal, entry, reading, requested=request is not None)
+        elif entry.near is not None:
+            # The way through the libraries in between may differ from call to call; the last one is the likeliest.
+            _compare(entry, reading, len(entry.near) + len(entry.beyond))
         self._remember(journal, shape, entry)
         return entry
 
@@ -216,7 +218,7 @@ class Observer:
             waiting = self._waiting(journal)
             if any(self.reader.loops.anywhere(each) for each in waiting):
                 entry.repeater = Repeater.APPLICATION
-                entry.compared = COMPARED
+                _compare(entry, reading, COMPARED)
             elif not waiting:
                 entry.repeater = Repeater.REQUEST if stack.entered >= 0 or requested else Repeater.TEST
             # Without a loop the application has started each thread or task by itself.
@@ -225,7 +227,7 @@ class Observer:
         looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
         if index == 0:
             if not stack.recursive:
-                entry.compared = 1
+                _compare(entry, reading, 1)
             if not looping:
                 # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
                 return
@@ -236,11 +238,11 @@ class Observer:
         else:
             entry.repeater = Repeater.APPLICATION
             entry.calls -= 1
-            entry.loop = _step_of(stack, frame) if looping else -1
+            entry.loop = stack.step_of(frame) if looping else -1
             entry.parts = self.reader.loops.parts(frame.f_code)
             # A function that calls itself stands in the stack once.
             steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
-            entry.compared = min(steps, COMPARED)
+            _compare(entry, reading, min(steps, COMPARED))
 
     def _is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
         code = frame.f_code
@@ -385,7 +387,7 @@ class Observer:
         reading = self.reader.read(sys._getframe(4), journal.own, journal.position)  # noqa: SLF001
         index = self._mark(reading, entry)
         frame = reading.frames[index]
-        if index >= 0 and any(frame.f_code is code for _, code, _ in entry.stack.steps[: entry.loop + 1]):
+        if index >= 0 and any(frame.f_code is code for code, _ in entry.stack.steps[: entry.loop + 1]):
             return
         entry.calls += 1
         entry.called = journal.sequence
@@ -450,7 +452,7 @@ class Observer:
         if entry.columns and orm.returns_entities(context.compiled):
             entry.origin = scope.origin = Origin(entry)
             journal.runs.add(self.next_run, entry.origin, ())
-        if kind in ("ddl", "other") or context.executemany or not _writes_one_row(entry, kind, cursor):
+        if kind in ("ddl", "other") or context.executemany or not writes_one_row(entry, cursor):
             return
         flush = self.sessions.flush(scope)
         entry.single += 1
@@ -468,12 +470,11 @@ class Observer:
         entry.written = journal.sequence
 
 
-def _step_of(stack: Stack, frame: FrameType) -> int:
-    """Return the index of the step that a frame is."""
-    for index, (_, code, instruction) in enumerate(stack.steps):
-        if code is frame.f_code and instruction == frame.f_lasti:
-            return index
-    return -1
+def _compare(entry: Statement, reading: Reading, steps: int) -> None:
+    """Let the innermost steps tell from now on that a statement is sent from the same place again."""
+    near, beyond = reading.innermost(steps)
+    if near or beyond:
+        entry.near, entry.beyond = near, beyond
 
 
 def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:
@@ -484,17 +485,3 @@ def _note_caused(entry: Statement, origin: Origin | None, values: int, level: in
         caused.varied = caused.varied or values == UNKNOWN or values != caused.first
     elif len(entry.origins) < MOST_ORIGINS:
         entry.origins[origin] = Caused(values, levels={level: 1})
-
-
-def _writes_one_row(entry: Statement, kind: str, cursor: Any) -> bool:
-    """Return whether an execution wrote one row at most.
-
-    The driver is asked only where the statement does not say, and only when it was sent before: alone it is no loop. Of
-    a first one that asks for many rows it is better to believe that it wrote many.
-    """
-    facts = entry.shape.facts
-    if kind == "insert":
-        return not facts.reads and ", ..." not in facts.sql
-    if facts.unique:
-        return True
-    return not _MANY(facts.sql) if entry.count == 1 else bool(cursor.rowcount <= 1)

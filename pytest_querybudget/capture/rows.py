@@ -14,57 +14,86 @@ from pytest_querybudget.capture.parameters import words_of
 from pytest_querybudget.recording.model import Statement
 
 DEFAULT_FETCH: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
-_MARK = "_querybudget_rows"
 # Called for each statement: by name, since `super()` costs as much as the rest.
 _FETCH_ONE = _cursor.CursorFetchStrategy.fetchone
 _FETCH_ALL = _cursor.CursorFetchStrategy.fetchall
 
 
 class CountingFetch(_cursor.CursorFetchStrategy):
-    """Fetches as SQLAlchemy's default strategy does, and adds up rows."""
+    """Fetches as SQLAlchemy's default strategy does, and adds up rows: one for all results of a statement.
 
-    __slots__ = ("others", "statement")
+    A result that is fetched piece by piece gets a strategy of its own, but where one row is all: most such results
+    have one, and share `after_one`. (To note the rows on the execution's context would cost more than all the rest:
+    CPython makes a dictionary of an object that gets one attribute too many.)
+    """
+
+    __slots__ = ("after_one", "others", "statement")
+    linked = False
+    fetched = 0
 
     def __init__(self, statement: Statement, others: tuple[Statement, ...] = ()) -> None:
         self.statement = statement
         self.others = others
+        self.after_one: CountingFetch | None = None
 
     def yield_per(self, result: Any, dbapi_cursor: Any, num: int) -> None:
-        streaming = CountingBufferedFetch.of(self.statement, dbapi_cursor, {"max_row_buffer": num}, growth_factor=0)
-        streaming.others = self.others
-        result.cursor_strategy = streaming
+        result.cursor_strategy = CountingBufferedFetch.of(
+            self.statement, dbapi_cursor, {"max_row_buffer": num}, growth_factor=0, others=self.others
+        )
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         row = _FETCH_ONE(self, result, dbapi_cursor, hard_close)
         if row is not None:
-            if self.others:
-                count(self, result, 1)
+            if self.others or self.linked or result.cursor_strategy is not self:
+                self._note_one(result, row)
             else:
-                # By name: to ask an object for its `__dict__` makes one.
-                context = result.context
+                result.cursor_strategy = self.after_one or self._after_one()
                 statement = self.statement
                 statement.rows += 1
-                statement.last_rows = context._querybudget_rows = total = getattr(context, _MARK, 0) + 1  # noqa: SLF001
-                if total > statement.max_rows:
-                    statement.max_rows = total
+                statement.last_rows = 1
+                if not statement.max_rows:
+                    statement.max_rows = 1
         return row
+
+    def _after_one(self) -> CountingFetch:
+        self.after_one = FetchAfterOne(self.statement)
+        return self.after_one
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
         rows = super().fetchmany(result, dbapi_cursor, size)
-        count(self, result, len(rows))
+        if rows:
+            add(self._pieces(result), len(rows))
         return rows
+
+    def _pieces(self, result: Any) -> CountingPieces | CountingBufferedFetch:
+        """Return what counts the pieces of one result; who iterates over it goes on to ask this strategy."""
+        known = result.cursor_strategy
+        if isinstance(known, (CountingPieces, CountingBufferedFetch)):
+            return known
+        pieces = CountingPieces(self, getattr(known, "fetched", 0))
+        if isinstance(known, CountingFetch):
+            result.cursor_strategy = pieces
+        return pieces
+
+    def _note_one(self, result: Any, row: Any) -> None:
+        pieces = self._pieces(result)
+        add(pieces, 1)
+        if self.linked:
+            for statement in (self.statement, *self.others):
+                statement.last_values = words_of(row) if pieces.total == 1 else frozenset()
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         rows = _FETCH_ALL(self, result, dbapi_cursor)
-        statement = self.statement
         number = len(rows)
-        if self.others or getattr(result.context, _MARK, None) is not None:
-            count(self, result, number)
-        else:
-            statement.rows += number
-            statement.last_rows = number
-            if number > statement.max_rows:
-                statement.max_rows = number
+        statement = self.statement
+        statement.rows += number
+        statement.last_rows = number
+        if number > statement.max_rows:
+            statement.max_rows = number
+        for each in self.others:
+            each.rows += number
+            each.last_rows = number
+            each.max_rows = max(number, each.max_rows)
         return rows
 
 
@@ -72,33 +101,74 @@ class LinkingFetch(CountingFetch):
     """Counts, and notes digests of a single row: what is read next may be what it refers to."""
 
     __slots__ = ()
-
-    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
-        row = super().fetchone(result, dbapi_cursor, hard_close)
-        if row is not None:
-            self._note([row] if self.statement.last_rows == 1 else [])
-        return row
+    linked = True
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         rows = super().fetchall(result, dbapi_cursor)
-        self._note(rows)
-        return rows
-
-    def _note(self, rows: Any) -> None:
         for statement in (self.statement, *self.others):
             statement.last_values = words_of(rows[0]) if len(rows) == 1 else frozenset()
+        return rows
+
+
+class FetchAfterOne(CountingFetch):
+    """Fetches the rest of a result of which one row was fetched: mostly there is none."""
+
+    __slots__ = ()
+    fetched = 1
+
+    def yield_per(self, result: Any, dbapi_cursor: Any, num: int) -> None:
+        super().yield_per(result, dbapi_cursor, num)
+        result.cursor_strategy.total = 1
+
+    def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        row = _FETCH_ONE(self, result, dbapi_cursor, hard_close)
+        if row is not None:
+            self._note_one(result, row)
+        return row
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        pieces = self._pieces(result)
+        return pieces.fetchall(result, dbapi_cursor)
+
+
+class CountingPieces(CountingFetch):
+    """Fetches the rest of a result of which a piece was fetched before."""
+
+    __slots__ = ("linked", "total")
+
+    def __init__(self, first: CountingFetch, total: int) -> None:
+        super().__init__(first.statement, first.others)
+        self.linked = first.linked
+        self.total = total
+
+    def yield_per(self, result: Any, dbapi_cursor: Any, num: int) -> None:
+        super().yield_per(result, dbapi_cursor, num)
+        result.cursor_strategy.total = self.total
+
+    def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
+        rows = _FETCH_ALL(self, result, dbapi_cursor)
+        add(self, len(rows))
+        return rows
 
 
 class CountingBufferedFetch(_cursor.BufferedRowCursorFetchStrategy):
     """Fetches as SQLAlchemy's streaming strategy does, and adds up rows."""
 
-    __slots__ = ("others", "statement")
+    __slots__ = ("others", "statement", "total")
 
     statement: Statement
     others: tuple[Statement, ...]
+    total: int
 
     @classmethod
-    def of(cls, statement: Statement, dbapi_cursor: Any, options: Any, growth_factor: int = 5) -> CountingBufferedFetch:
+    def of(
+        cls,
+        statement: Statement,
+        dbapi_cursor: Any,
+        options: Any,
+        growth_factor: int = 5,
+        others: tuple[Statement, ...] = (),
+    ) -> CountingBufferedFetch:
         """Make a strategy for a cursor that streams."""
         import collections
 
@@ -107,32 +177,32 @@ class CountingBufferedFetch(_cursor.BufferedRowCursorFetchStrategy):
         else:
             made = cls(dbapi_cursor, options, initial_buffer=collections.deque(), growth_factor=0)
         made.statement = statement
-        made.others = ()
+        made.others = others
+        made.total = 0
         return made
 
     def fetchone(self, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
         row = super().fetchone(result, dbapi_cursor, hard_close)
         if row is not None:
-            count(self, result, 1)
+            add(self, 1)
         return row
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
         rows = super().fetchmany(result, dbapi_cursor, size)
         if size is not None:
             # Without a size it is `fetchall`, which has counted.
-            count(self, result, len(rows))
+            add(self, len(rows))
         return rows
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         rows = super().fetchall(result, dbapi_cursor)
-        count(self, result, len(rows))
+        add(self, len(rows))
         return rows
 
 
-def count(strategy: CountingFetch | CountingBufferedFetch, result: Any, number: int) -> None:
-    """Add rows that were fetched piece by piece; the execution context remembers how many this result had."""
-    total = getattr(result.context, _MARK, 0) + number
-    setattr(result.context, _MARK, total)
+def add(strategy: CountingPieces | CountingBufferedFetch, number: int) -> None:
+    """Add rows of one result that were fetched."""
+    strategy.total = total = strategy.total + number
     for statement in (strategy.statement, *strategy.others):
         statement.rows += number
         statement.last_rows = total

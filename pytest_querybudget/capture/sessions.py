@@ -44,10 +44,11 @@ class Sessions:
 
     def scope(self, connection: Any) -> Scope:
         """Return the scope of a connection."""
-        known: Scope | None = connection.__dict__.get(self.key)
+        known: Scope | None = getattr(connection, self.key, None)
         if known is None:
             self.serial += 1
-            known = connection.__dict__[self.key] = Scope(self.serial, of_session=False)
+            known = Scope(self.serial, of_session=False)
+            setattr(connection, self.key, known)
             known.internal = not getattr(connection, "_allow_autobegin", True)
         return known
 
@@ -65,15 +66,16 @@ class Sessions:
         return scope.flush or self.flushing.get(get_ident(), 0)
 
     def _of(self, session: Any) -> Scope:
-        scope: Scope | None = session.__dict__.get(self.key)
+        scope: Scope | None = getattr(session, self.key, None)
         if scope is None:
             self.serial += 1
-            scope = session.__dict__[self.key] = Scope(self.serial, of_session=True)
+            scope = Scope(self.serial, of_session=True)
+            setattr(session, self.key, scope)
         return scope
 
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:
         """Tie a connection to the session that begins on it (`SessionEvents.after_begin`)."""
-        connection.__dict__[self.key] = self._of(session)
+        setattr(connection, self.key, self._of(session))
 
     def on_commit(self, session: Any) -> None:
         """Note that what the session holds has been expired by a commit (`SessionEvents.after_commit`)."""

@@ -17,6 +17,8 @@ from pytest_querybudget.statements import Shape, from_compiled, from_text, liter
 _LITERALS = re.compile(r"['\d](?:(?<=')(?:[^']|'')*'|(?<=\d)(?<![\w$@:.]\d)\d*(?:\.\d+)?\b)")
 _PREFIXED = re.compile(r"[eEnNbBxX]\?").search
 _SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
+# What stands in an UPDATE or DELETE that is meant for many rows.
+_MANY = re.compile(r"[<>]|\b(?:SELECT|IN|BETWEEN|LIKE)\b", re.IGNORECASE).search
 _KIND = re.compile(r"\s*([A-Za-z]+)")
 # The names that SQLAlchemy gives to savepoints count on: all of them are one shape.
 _SAVEPOINT = re.compile(r"((?:RELEASE |ROLLBACK TO )?SAVEPOINT )[\w\"`\[\]]+$")
@@ -139,7 +141,7 @@ class Shapes:
         compiled = context.compiled
         if compiled is None or ((context.isinsert or context.isupdate) and is_default(context, statement)):
             return self.by_text.get(statement) or self.find(statement, None, context.dialect.name)
-        known: ShapeEntry | None = compiled.__dict__.get(self.key)
+        known: ShapeEntry | None = getattr(compiled, self.key, None)
         return known or self.find(compiled.string, compiled, context.dialect.name)
 
     def find(self, text: str, compiled: Any, dialect: str) -> ShapeEntry:
@@ -159,7 +161,7 @@ class Shapes:
         elif entry.text != text:
             entry.literal = True
         if compiled is not None and entry.kind not in _COMPILED_ANEW:
-            compiled.__dict__[self.key] = entry
+            setattr(compiled, self.key, entry)
             return entry
         if len(self.by_text) >= MOST_TEXTS:
             self.by_text.clear()
@@ -225,3 +227,17 @@ def _quick_kind(text: str, dialect: str) -> str:
     match = _KIND.match(text)
     kind = _KINDS.get(match.group(1).upper()) if match else None
     return kind if kind is not None else from_text(text, dialect).kind
+
+
+def writes_one_row(entry: Statement, cursor: Any) -> bool:
+    """Return whether an execution wrote one row at most.
+
+    The driver is asked only where the statement does not say, and only when it was sent before: alone it is no loop. Of
+    a first one that asks for many rows it is better to believe that it wrote many.
+    """
+    facts = entry.shape.facts
+    if entry.shape.kind == "insert":
+        return not facts.reads and ", ..." not in facts.sql
+    if facts.unique:
+        return True
+    return not _MANY(facts.sql) if entry.count == 1 else bool(cursor.rowcount <= 1)

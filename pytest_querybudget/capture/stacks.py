@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
 from types import CodeType, FrameType
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 from pytest_querybudget.capture.loops import Loops
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, LIBRARY, Source
@@ -17,6 +17,7 @@ try:
 except ImportError:  # pragma: no cover - SQLAlchemy 2.1 installs greenlet only for asyncio
     getcurrent = None  # type: ignore[assignment]
 
+_getframe = sys._getframe  # noqa: SLF001
 # Python 3.12 lets a loop over a generator stand in its inline cache as soon as it has been specialised.
 _STANDS_IN_CACHE = sys.version_info[:2] == (3, 12)
 _CACHE = 0
@@ -30,29 +31,25 @@ DEEPEST = 64
 class Stack:
     """The application's frames at one statement, innermost first, each as code and instruction.
 
-    `steps` are `(hops, code, instruction)`, `hops` being how many frames lie between this one and the one before;
-    a function that calls itself stands in it once, and then the stack is `recursive`.
-    `crossed` is how many steps lie inside the current greenlet (the rest belongs to the code that awaits it);
+    A function that calls itself stands in it once, and then the stack is `recursive`.
     `tested` is how many steps come before the test function's own frames, or -1 when the test is not on the stack;
     `entered` is how many steps lie inside the innermost web request, or -1 when there is none;
     `position` is the instruction at which the test function itself stood, or -1 when that is not known.
     """
 
-    __slots__ = ("_places", "crossed", "entered", "near", "position", "recursive", "source", "steps", "tested")
+    __slots__ = ("_places", "entered", "position", "recursive", "source", "steps", "tested")
 
     def __init__(
         self,
-        steps: tuple[tuple[int, CodeType, int], ...],
+        steps: tuple[tuple[CodeType, int], ...],
         *,
-        crossed: int,
         entered: int,
         tested: int,
         position: int,
         recursive: bool,
         source: Source,
     ) -> None:
-        self.crossed = crossed
-        self.walk(steps)
+        self.steps = steps
         self.entered = entered
         self.tested = tested
         self.position = position
@@ -60,52 +57,53 @@ class Stack:
         self.source = source
         self._places: tuple[Place, ...] | None = None
 
-    def walk(self, steps: tuple[tuple[int, CodeType, int], ...]) -> None:
-        """Take over how many frames lay between the steps this time."""
-        self.steps = steps
-        # The steps inside the current greenlet.
-        self.near = steps if self.crossed < 0 else steps[: self.crossed]
-
     @property
     def places(self) -> tuple[Place, ...]:
         """The lines of the stack, innermost first."""
         if self._places is None:
-            self._places = tuple(self.source.place(code, at) for _, code, at in self.steps)
+            self._places = tuple([self.source.place(code, at) for code, at in self.steps])
         return self._places
 
     def is_own(self, index: int) -> bool:
         """Return whether the step at `index` is one of the test function's own lines."""
         return 0 <= self.tested <= index
 
-    def matches(self, deepest: int) -> bool:
-        """Return whether the frames from the caller outwards are those of this stack, as far as `deepest` steps."""
-        left = deepest
-        away = 1
-        try:
-            for hops, code, instruction in self.near:
-                # Skipping frames in C is many times cheaper than following `f_back`.
-                away += hops
-                frame = sys._getframe(away)  # noqa: SLF001
-                if frame.f_code is not code or frame.f_lasti != instruction:
-                    return False
-                left -= 1
-                if not left:
-                    return True
-        except ValueError:
-            return False
-        return self.crossed < 0 < len(self.near) or (self.crossed >= 0 and self._matches_beyond(left))
+    def step_of(self, frame: FrameType) -> int:
+        """Return the index of the step that a frame is, -1 when it is none."""
+        code, instruction = frame.f_code, frame.f_lasti
+        for index, (known, at) in enumerate(self.steps):
+            if known is code and at == instruction:
+                return index
+        return -1
 
-    def _matches_beyond(self, deepest: int) -> bool:
-        """Return whether the frames that await the current greenlet are those of this stack."""
-        frame = parent_frame()
-        for hops, code, instruction in self.steps[self.crossed : self.crossed + deepest]:
-            for _ in range(hops):
-                if frame is None:
-                    return False
-                frame = frame.f_back
-            if frame is None or frame.f_code is not code or frame.f_lasti != instruction:
+
+# Frames, each as how far away it is, code and instruction.
+Way: TypeAlias = tuple[tuple[int, CodeType, int], ...]
+
+
+def stands_here(near: Way, beyond: Way) -> bool:
+    """Return whether the frames outwards from the caller are those of a way, and those that await its greenlet."""
+    try:
+        for away, code, instruction in near:
+            # Skipping frames in C is many times cheaper than following `f_back`.
+            frame = _getframe(away + 1)
+            if frame.f_code is not code or frame.f_lasti != instruction:
                 return False
-        return True
+    except ValueError:
+        return False
+    return not beyond or _awaits(beyond)
+
+
+def _awaits(way: Way) -> bool:
+    at = 0
+    frame = parent_frame()
+    for away, code, instruction in way:
+        while frame is not None and at < away:
+            frame = frame.f_back
+            at += 1
+        if frame is None or frame.f_code is not code or frame.f_lasti != instruction:
+            return False
+    return True
 
 
 class Mark:
@@ -171,14 +169,21 @@ def resumed(frames: Sequence[FrameType], known: set[int]) -> Iterator[int]:
 class Reading(NamedTuple):
     """What was read from the stack at one statement: its frames live only as long as this does.
 
-    `request` is the outermost frame of a web framework or client, `test` the test function's own.
+    `entered` is how many frames lie inside the innermost web request, `request` is the outermost frame of a web
+    framework or client. `near` is the way to the steps inside the current greenlet, from the frame where the reading
+    began, and `beyond` that to those that await it.
     """
 
     stack: Stack
     frames: list[FrameType]
     entered: int
-    test: FrameType | None
     request: FrameType | None
+    near: Way
+    beyond: Way
+
+    def innermost(self, steps: int) -> tuple[Way, Way]:
+        """Return the way to the innermost steps."""
+        return self.near[:steps], self.beyond[: max(0, steps - len(self.near))]
 
 
 def start_of(code: CodeType, instruction: int) -> int:
@@ -205,7 +210,7 @@ def standing_of(reading: Reading, marks: list[Mark], request: Mark | None) -> St
 
     What a coroutine or a generator returns to may be another one each time.
     """
-    if not marks or reading.stack.crossed >= 0 or reading.frames[0].f_code.co_flags & _RESUMABLE:
+    if not marks or reading.beyond or reading.frames[0].f_code.co_flags & _RESUMABLE:
         return None
     return Standing(reading.stack, marks, request)
 
@@ -243,14 +248,14 @@ class StackReader:
         test: FrameType | None = None
         request: FrameType | None = None
         entered = framed = tested = crossed = -1
-        hops = 0
+        away = last = 0
         while len(frames) < DEEPEST:
             if frame is None:
                 if crossed >= 0:
                     break
                 frame = parent_frame()
                 crossed = len(steps)
-                hops = 0
+                away = last = 0
                 if frame is None:
                     break
             code = frame.f_code
@@ -266,19 +271,20 @@ class StackReader:
                 frames.append(frame)
                 if ident not in seen:
                     seen.add(ident)
-                    steps.append((hops, code, frame.f_lasti))
-                    hops = 0
+                    steps.append((away, code, frame.f_lasti))
+                    last = away
             elif tested >= 0:
-                if hops > 2:
+                if away - last > 2:
                     break
             elif kind == FRAMEWORK:
                 request = frame
                 if entered < 0:
                     entered, framed = len(steps), len(frames)
             frame = frame.f_back
-            hops += 1
-        stack = self._share(steps, len(frames), crossed, entered, tested, test, position)
-        return Reading(stack, frames, framed, test, request)
+            away += 1
+        stack = self._share(steps, len(frames), crossed, entered, tested, position(test))
+        inside = len(steps) if crossed < 0 else crossed
+        return Reading(stack, frames, framed, request, tuple(steps[:inside]), tuple(steps[inside:]))
 
     def stands(self, frame: FrameType | None, standing: Standing) -> bool:
         """Return whether the innermost application frame is still the one of `standing`, at the same instruction.
@@ -286,20 +292,16 @@ class StackReader:
         Then so are all frames further out: one look at the libraries in between is enough.
         """
         kinds = self.files.kinds
-        hops = 0
         while frame is not None:
             kind = kinds.get(frame.f_code.co_filename)
             if kind == LIBRARY:
                 frame = frame.f_back
-                hops += 1
                 continue
-            stack = standing.stack
-            before, code, instruction = stack.steps[0]
-            if kind != APPLICATION or frame.f_trace is not standing.marks[0] or frame.f_lasti != instruction:
-                return False
-            if hops != before:
-                stack.walk(((hops, code, instruction), *stack.steps[1:]))
-            return True
+            return (
+                kind == APPLICATION
+                and frame.f_trace is standing.marks[0]
+                and frame.f_lasti == standing.stack.steps[0][1]
+            )
         return False
 
     def _share(
@@ -309,29 +311,23 @@ class StackReader:
         crossed: int,
         entered: int,
         tested: int,
-        test: FrameType | None,
-        position: Callable[[FrameType | None], int],
+        position: int,
     ) -> Stack:
-        at = position(test)
         places = [(id(code), instruction) for _, code, instruction in steps]
         if _STANDS_IN_CACHE:
             places = [self._start(code, instruction) for _, code, instruction in steps]
-        key = (tuple(places), crossed, entered, at)
+        key = (tuple(places), crossed, entered, position)
         stack = self.known.get(key)
         if stack is None:
             # The stack keeps its code objects alive, so that no other can take over their ids.
             stack = self.known[key] = Stack(
-                tuple(steps),
-                crossed=crossed if 0 <= crossed < len(steps) else -1,
+                tuple([(code, instruction) for _, code, instruction in steps]),
                 entered=entered,
                 tested=tested,
-                position=at,
+                position=position,
                 recursive=frames > len(steps),
                 source=self.files,
             )
-        else:
-            # The way through the libraries in between may differ from call to call; the last one is the likeliest.
-            stack.walk(tuple(steps))
         return stack
 
     def _start(self, code: CodeType, instruction: int) -> tuple[int, int]:

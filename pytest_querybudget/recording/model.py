@@ -25,7 +25,7 @@ MOST_ORIGINS = 1024
 class StackLike(Protocol):
     """What a recording needs of a stack; see `capture.stacks.Stack`."""
 
-    steps: tuple[tuple[int, Any, int], ...]
+    steps: tuple[tuple[Any, int], ...]
     entered: int
     tested: int
     position: int
@@ -205,8 +205,10 @@ class Statement:
     parts: bool = False
     # Addresses of the coroutine frames it was sent from, where a tracer runs.
     resumed: set[int] = field(default_factory=set)
-    # Once nothing more can be learned from its stack: how many steps tell that it is the same again.
-    compared: int = 0
+    # Once nothing more can be learned from its stack: the frames that tell that it is the same again, each as how far
+    # away it is, code and instruction, and those that await the current greenlet.
+    near: tuple[tuple[int, Any, int], ...] | None = None
+    beyond: tuple[tuple[int, Any, int], ...] = ()
     dialect: str = ""
     plan: Any = None
     # The compiled statement of an ORM query, to find the path along which its joins brought something in.

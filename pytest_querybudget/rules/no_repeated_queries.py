@@ -179,9 +179,9 @@ def _divergence(first: StackLike, again: StackLike) -> Repeater:
     outer = min(len(first.places), len(again.places))
     for depth in range(1, outer + 1):
         one, other = first.steps[-depth], again.steps[-depth]
-        if one[1] is not other[1]:
+        if one[0] is not other[0]:
             return Repeater.REQUEST
-        if one[2] != other[2]:
+        if one[1] != other[1]:
             index = len(again.places) - depth
             if 0 <= again.entered <= index:
                 return Repeater.REQUEST

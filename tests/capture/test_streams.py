@@ -30,10 +30,45 @@ def by_parts(connection: Connection) -> list[int]:
     return [row[0] for part in result.partitions() for row in part]
 
 
+def one_and_the_rest(connection: Connection) -> list[int]:
+    result = connection.execute(STATEMENT)
+    first = result.fetchone()
+    return [first[0], *[row[0] for row in result.all()]]
+
+
+def two_and_the_rest(connection: Connection) -> list[int]:
+    result = connection.execute(STATEMENT)
+    return [*[row[0] for row in result.fetchmany(2)], *[row[0] for row in result.fetchmany()]]
+
+
+def one_and_parts(connection: Connection) -> list[int]:
+    result = connection.execute(STATEMENT)
+    first = result.fetchone()
+    return [first[0], *[row[0] for part in result.yield_per(2).partitions() for row in part]]
+
+
+def two_and_parts(connection: Connection) -> list[int]:
+    result = connection.execute(STATEMENT)
+    first = [result.fetchone()[0], result.fetchone()[0]]
+    return [*first, *[row[0] for part in result.yield_per(2).partitions() for row in part]]
+
+
+def in_turn(connection: Connection) -> list[int]:
+    """Who iterates goes on with the strategy there was at the beginning."""
+    result = connection.execute(STATEMENT)
+    first = next(iter(result))
+    return [first[0], result.fetchone()[0], *[row[0] for row in result]]
+
+
 WAYS: dict[str, Callable[[Connection], list[int]]] = {
     "all": lambda connection: [*connection.scalars(STATEMENT)],
     "one by one": one_by_one,
     "by two": by_two,
+    "one and the rest": one_and_the_rest,
+    "two and the rest": two_and_the_rest,
+    "one and parts": one_and_parts,
+    "two and parts": two_and_parts,
+    "in turn": in_turn,
     "stream": lambda connection: [*connection.scalars(STATEMENT, execution_options={"stream_results": True})],
     "by parts": by_parts,
     "yield_per": lambda connection: [*connection.scalars(STATEMENT, execution_options={"yield_per": 2})],
@@ -62,3 +97,31 @@ def test_rows_arrive_whole_and_are_counted(url: str | URL, way: str) -> None:
     engine.dispose()
     assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 9, 3)]
     assert [each.rows for each in inner.statements()] == [9]
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_rows_of_one_recording_are_counted(url: str | URL, way: str) -> None:
+    """The same without a block inside: what a single recording counts takes a shorter way."""
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE streamed (id INTEGER)")
+        connection.exec_driver_sql("INSERT INTO streamed VALUES (1), (2), (3)")
+        with query_budget(max_queries=3, max_rows=3) as recording:
+            for _ in range(3):
+                assert WAYS[way](connection) == ROWS
+    engine.dispose()
+    assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 9, 3)]
+
+
+@pytest.mark.parametrize("way", ["one", "first", "scalar_one", "one_or_none", "all", "fetchone"])
+def test_one_row_is_one_row(way: str) -> None:
+    """A result of one row is asked for a second one, or not."""
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE streamed (id INTEGER)")
+        connection.exec_driver_sql("INSERT INTO streamed VALUES (1)")
+        with query_budget(max_queries=4, max_rows=1) as recording:
+            for _ in range(4):
+                getattr(connection.execute(STATEMENT), way)()
+    engine.dispose()
+    assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(4, 4, 1)]

@@ -37,7 +37,7 @@ class CountForExists(Pattern):
         if top.aggregates != ("count",) or not top.is_aggregate or top.outputs != 1 or is_own(case.statement):
             return
         steps = case.statement.stack.steps
-        if steps and asks_whether_any(steps[0][1], steps[0][2]):
+        if steps and asks_whether_any(*steps[0]):
             tables = ", ".join(case.facts.reads)
             yield Hit(
                 f"counts all matching rows of {tables} to learn whether there is one",
