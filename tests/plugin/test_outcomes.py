@@ -352,6 +352,26 @@ def test_switched_off_it_imports_no_rule(pytester: pytest.Pytester) -> None:
     done.assert_outcomes(passed=1)
 
 
+def test_pytest_is_passed_by_once(pytester: pytest.Pytester) -> None:
+    """Its modules are found without pytest, which would parse each of them; a suite that reloads it changes nothing."""
+    pytester.makepyfile(
+        """
+        import importlib, subprocess, sys
+        import pytest_querybudget
+        COUNT = "sum(getattr(each, '__module__', '') == 'pytest_querybudget' for each in sys.meta_path)"
+        def test_it():
+            importlib.reload(pytest_querybudget)
+            assert eval(COUNT) == 1
+            from pytest_querybudget import compare
+            assert type(compare.__loader__).__name__ == "SourceFileLoader"
+            alone = [sys.executable, "-c", f"import sys, pytest_querybudget; sys.exit({COUNT})"]
+            assert subprocess.run(alone).returncode == 0
+        """
+    )
+    done = pytester.runpytest_subprocess("-p", "no:randomly")
+    done.assert_outcomes(passed=1)
+
+
 def test_an_error_of_the_application_is_left_as_it_is(suite: Suite) -> None:
     """Whatever an application's own error calls `exceptions`: it is no group, and asking it may do anything."""
     done = suite.run(
