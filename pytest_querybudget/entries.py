@@ -164,11 +164,17 @@ def budget_entries(recording: Recording, budget: Budget) -> dict[str, BudgetEntr
     return entries
 
 
-def statement_entries(recording: Recording) -> tuple[StatementEntry, ...]:
-    """Return all statements of a recording, in the order of their first send, those that build a schema folded."""
+def statement_entries(recording: Recording, *, planned: bool = False) -> tuple[StatementEntry, ...]:
+    """Return all statements of a recording, in the order of their first send, those that build a schema folded.
+
+    `planned` leaves out those that nobody has asked a plan for.
+    """
     chains: dict[int, tuple[Location, ...]] = {}
     entries = (
-        statement_entry(each, window, recording.started, chains) for window in recording.windows for each in window
+        statement_entry(each, window, recording.started, chains)
+        for window in recording.windows
+        for each in window
+        if not planned or each.plan is not None
     )
     return tuple(sorted(_folded(entries), key=lambda each: each.first))
 

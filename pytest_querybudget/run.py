@@ -375,8 +375,8 @@ class Run:
 
     def _handed(self, current: Current) -> Handed:
         recording = current.recording
-        for statement in recording.statements():
-            self.comments.note_places(statement.stack.places)
+        for stack in dict.fromkeys([each.stack for each in recording.statements()]):
+            self.comments.note_places(stack.places)
         # A test that did not come to its end says nothing about what it might have silenced.
         permissions = current.budget.permissions if current.completed else ()
         return Handed(
@@ -405,13 +405,19 @@ class Run:
             outcome="passed",
             phases=phase_entries(recording),
             budget=budget_entries(recording, current.budget),
-            statements=statement_entries(recording),
+            statements=statement_entries(recording, planned=not self._is_read(current)),
             findings=tuple(finding_entry(each) for each in current.verdicts),
             routes={label: each.queries for label, each in requests.items()},
             requests=requests,
             connections=recording.connections.peak,
             transactions=transactions_entry(recording),
         )
+
+    def _is_read(self, current: Current) -> bool:
+        """Return whether anything reads a test's statements one by one: the summary does not."""
+        settings = self.settings
+        wanted = settings.reports or settings.lock or settings.write_markers
+        return bool(wanted) or ConstantQueries.name in current.budget.declarations
 
     def note_report(self, report: Any) -> None:
         """Take over what a report brings, where the user waits for it."""

@@ -9,6 +9,11 @@ from __future__ import annotations
 import dis
 from itertools import pairwise
 from types import CodeType
+from typing import TypeVar
+
+T = TypeVar("T")
+# How many functions are remembered.
+MOST_CODES = 10_000
 
 # `await` and `yield from` poll their awaitable with a jump back; that is waiting, not looping.
 _WAITING = frozenset({"JUMP_BACKWARD_NO_INTERRUPT"})
@@ -56,7 +61,7 @@ class Loops:
             words = {word for name in names for word in name.lower().split("_")}
             found = not words.isdisjoint(_PARTS) or any(isinstance(each, slice) for each in code.co_consts)
             found = found or any(each.opname in _SLICING for each in dis.get_instructions(code))
-            known = self.parting[id(code)] = code, found
+            known = _remember(self.parting, code, found)
         return known[1]
 
     def anywhere(self, code: CodeType) -> bool:
@@ -65,15 +70,24 @@ class Loops:
         if known is None:
             nested = any(isinstance(each, CodeType) and each.co_name in _COMPREHENSIONS for each in code.co_consts)
             found = nested or any("map" in each for each in code.co_names) or bool(looping(code))
-            known = self.repeating[id(code)] = code, found
+            known = _remember(self.repeating, code, found)
         return known[1]
 
     def contains(self, code: CodeType, instruction: int) -> bool:
         """Return whether the instruction at this offset of `code` lies in a loop of `code`."""
         known = self.known.get(id(code))
         if known is None:
-            known = self.known[id(code)] = code, looping(code)
+            known = _remember(self.known, code, looping(code))
         return instruction in known[1]
+
+
+def _remember(known: dict[int, tuple[CodeType, T]], code: CodeType, fact: T) -> tuple[CodeType, T]:
+    """Remember a fact by the id of a code object, which is kept alive for that."""
+    if len(known) >= MOST_CODES:
+        # Migrations are executed anew for each test, and each time they are other code.
+        known.clear()
+    known[id(code)] = code, fact
+    return code, fact
 
 
 def looping(code: CodeType) -> frozenset[int]:

@@ -28,6 +28,8 @@ MACHINERY = frozenset(
 
 _TEST_FOLDERS = frozenset({"tests", "test", "testing"})
 _METHODS = (staticmethod, classmethod)
+# How many places are remembered: each keeps its code alive.
+MOST_PLACES = 10_000
 _ARRANGING = frozenset({"conftest", "factories", "factory", "fixtures"})
 
 
@@ -52,6 +54,7 @@ class Source:
         self.kinds: dict[str, int] = {}
         self.arrangements: dict[str, Literal[True] | frozenset[CodeType]] = {}
         self.places: dict[tuple[int, int], tuple[CodeType, Place]] = {}
+        self.paths: dict[str, str] = {}
 
     def kind(self, filename: str) -> int:
         """Return `APPLICATION`, `FRAMEWORK` or `LIBRARY` for the file name of a code object."""
@@ -134,6 +137,9 @@ class Source:
             if function.startswith("<"):
                 function = (functions or {}).get(id(code)) or _enclosing(code) or function
             known = code, Place(self.relative(code.co_filename), line_of(code, instruction), function)
+            if len(self.places) >= MOST_PLACES:
+                # Migrations are executed anew for each test, and each time they are other code.
+                self.places.clear()
             self.places[key] = known
         return known[1]
 
@@ -143,6 +149,12 @@ class Source:
         An application that is installed in site-packages is named by its file in the project, so that a place is
         the same installed and editable.
         """
+        known = self.paths.get(filename)
+        if known is None:
+            known = self.paths[filename] = self._relative(filename)
+        return known
+
+    def _relative(self, filename: str) -> str:
         path = os.path.realpath(os.path.join(self.root, filename))
         inside = self._installed(path)
         if inside is not None:

@@ -14,7 +14,7 @@ def properties(test: TestEntry) -> list[tuple[str, str]]:
 
     A test that has nothing to do with a database has none.
     """
-    if not test.statements and not test.findings and not test.budget and not digest.queries(test):
+    if not any(each.by_kind for each in test.phases.values()) and not test.findings and not test.budget:
         return []
     figures = [
         ("querybudget.queries", str(digest.queries(test, "call"))),
