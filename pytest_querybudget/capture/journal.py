@@ -10,7 +10,7 @@ from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_querybudget.capture.stacks import Standing, thread_frames
+from pytest_querybudget.capture.stacks import Standing, begun_at, thread_frames
 from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window
 
 # How many (statement, session, parameters) are remembered in one window to find a repeat.
@@ -113,7 +113,7 @@ class Journal:
 
     def instruction(self, frame: FrameType) -> int:
         """Return where the test function stands: a coroutine by its line, for it waits and runs at two instructions."""
-        return frame.f_lineno or -1 if self.by_line else frame.f_lasti
+        return frame.f_lineno or -1 if self.by_line else begun_at(frame)
 
     def _find_frame(self) -> FrameType | None:
         frame = thread_frames(self.thread)

@@ -227,7 +227,7 @@ class Observer:
         looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
         if index == 0:
             if not stack.recursive:
-                _compare(entry, reading, 1)
+                _compare(entry, reading, 2)
             if not looping:
                 # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
                 return
@@ -242,7 +242,8 @@ class Observer:
             entry.parts = self.reader.loops.parts(frame.f_code)
             # A function that calls itself stands in the stack once.
             steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
-            _compare(entry, reading, min(steps, COMPARED))
+            # One step more tells its caller.
+            _compare(entry, reading, min(steps + 1, COMPARED))
 
     def _is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
         code = frame.f_code
@@ -282,11 +283,12 @@ class Observer:
     def _meaning(self, journal: Journal, load: orm.Load, context: Any) -> Meaning:
         if load.state is None:
             return orm.meaning_of(load, (), None)
-        origin, path, _ = journal.runs.find(load.state.runid)
-        if path:
-            path = orm.continued_path(path, load.state.mapper)
+        origin, before, _ = journal.runs.find(load.state.runid)
+        path: tuple[Hop, ...] | None = before
+        if before:
+            path = orm.continued_path(before, load)
         elif origin is not None and origin.statement.compiled is not None:
-            path = orm.joined_path(origin.statement.compiled, load.state.mapper)
+            path = orm.joined_path(origin.statement.compiled, load)
         scope = self.sessions.scope(context.root_connection)
         return orm.meaning_of(load, path, "commit" if scope.commits else None)
 

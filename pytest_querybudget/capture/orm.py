@@ -8,7 +8,7 @@ says nothing when one of them is missing.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, NamedTuple
 
@@ -17,6 +17,8 @@ from pytest_querybudget.recording.model import Hop, Meaning
 # What the ORM sets for each SELECT that it makes objects of.
 OF_SESSION = "_result_disable_adapt_to_context"
 
+# Along how many relationships that are always joined an instance is looked for.
+MOST_JOINED = 3
 # How many frames lie at most between a statement and the `Query.get()` that sends it.
 _DEEPEST_GET = 24
 
@@ -102,14 +104,19 @@ def _of_subclass(state: Any, only: frozenset[str]) -> bool:
     return any(key not in mapper.base_mapper.attrs for key in only)
 
 
-def meaning_of(load: Load, path: tuple[Hop, ...], cause: str | None) -> Meaning:
-    """Say a load in names; `path` is the path to the instance it is for, `cause` what expired it."""
+def meaning_of(load: Load, path: tuple[Hop, ...] | None, cause: str | None) -> Meaning:
+    """Say a load in names; `path` is that to the instance it is for, None if unclear, `cause` what expired it."""
+    unclear = path is None
+    path = path or ()
     if load.kind in ("lazy", "eager"):
         hops = hops_of(load.path)
         if load.kind == "lazy" and hops:
-            before = path if len(path) >= len(hops) - 1 else hops[:-1]
-            hops = (*before, dataclasses.replace(hops[-1], lazy=True))
-        return Meaning(load.kind, hops[-1].owner if hops else "", hops, cause=cause)
+            if len(path) < len(hops) - 1:
+                # Where both say the same, only ours tells what was lazy.
+                same = all(str(one) == str(other) for one, other in zip(path, hops, strict=False))
+                path = (*path, *hops[len(path) : -1]) if same else hops[:-1]
+            hops = (*path, dataclasses.replace(hops[-1], lazy=True))
+        return Meaning(load.kind, hops[-1].owner if hops else "", hops, cause=cause, unclear=unclear)
     mapper = load.state.mapper
     return Meaning(
         load.kind,
@@ -118,6 +125,7 @@ def meaning_of(load: Load, path: tuple[Hop, ...], cause: str | None) -> Meaning:
         tuple(sorted(load.only)),
         mapper.base_mapper.class_.__name__ if mapper.inherits is not None else None,
         cause,
+        unclear,
     )
 
 
@@ -133,11 +141,18 @@ def hops_of(path: tuple[Any, ...]) -> tuple[Hop, ...]:
                 target=target.class_.__name__,
                 uselist=bool(each.uselist),
                 recursive=target.common_parent(each.parent),
+                wide=_is_wide(target),
                 bases=_bases(owner, each.parent),
                 ancestors=_ancestors(owner),
             )
         )
     return tuple(hops)
+
+
+def _is_wide(mapper: Any, seen: int = 0) -> bool:
+    """Return whether a collection comes joined with each instance: who joins that must call `.unique()`."""
+    joined = [each for each in mapper.relationships if each.lazy == "joined"]
+    return any(each.uselist or (seen < MOST_JOINED and _is_wide(each.mapper, seen + 1)) for each in joined)
 
 
 def _bases(owner: Any, declaring: Any) -> tuple[str, ...]:
@@ -220,29 +235,58 @@ def is_given(compiled: Any) -> bool:
     return hasattr(compiled.statement, "element") and not hasattr(compiled.statement, "_where_criteria")
 
 
-def joined_path(compiled: Any, mapper: Any) -> tuple[Hop, ...]:
-    """Return the path along which a SELECT brought in instances of `mapper` by joined eager loading."""
+def joined_path(compiled: Any, load: Load) -> tuple[Hop, ...] | None:
+    """Return the path along which a SELECT brought in the instance of a load by joined eager loading.
+
+    It is empty for what the SELECT itself names, and None where several ways lead there.
+    """
+    mapper = load.state.mapper
+    if len(hops_of(load.path)) > 1:
+        # Options were handed on, and with them the way to each instance.
+        return ()
     found = (getattr(entity, "mapper", None) for entity in compiled.compile_state._entities)  # noqa: SLF001
     starts: list[Any] = [each for each in found if each is not None]
     if any(mapper.common_parent(each) for each in starts):
         return ()
-    for start in starts:
-        for relationship in start.relationships:
-            if relationship.mapper.common_parent(mapper):
-                return hops_of((start, relationship))
-    return ()
+    ways = [way for start in starts for way in _joined(start, mapper)]
+    if not ways:
+        # Options may have joined what the mapping does not.
+        ways = [(start, each) for start in starts for each in start.relationships if each.mapper.common_parent(mapper)]
+    return _only(ways, ())
 
 
-def continued_path(path: tuple[Hop, ...], mapper: Any) -> tuple[Hop, ...]:
-    """Return `path` with one hop more where its SELECT brought in instances of `mapper` by joined eager loading.
+def continued_path(path: tuple[Hop, ...], load: Load) -> tuple[Hop, ...] | None:
+    """Return `path` up to the instance of a load, through what the SELECT at its end brought in beside its own.
 
     What the mapping declares with `lazy="joined"` comes along with each load, and the path of the load ends before it.
+    Returns None where several ways lead there.
     """
-    if path[-1].target in _ancestors(mapper):
+    mapper = load.state.mapper
+    if len(hops_of(load.path)) - 1 > len(path):
         return path
-    for owner in mapper.registry.mappers:
-        if owner.class_.__name__ == path[-1].target:
-            for relationship in owner.relationships:
-                if relationship.lazy == "joined" and relationship.mapper.common_parent(mapper):
-                    return (*path, *hops_of((owner, relationship)))
-    return path
+    starts = [each for each in mapper.registry.mappers if each.class_.__name__ == path[-1].target]
+    ways: list[tuple[Any, ...]] = [way for start in starts for way in _joined(start, mapper)]
+    if any(mapper.common_parent(each) for each in starts):
+        # One of its own kind may have come along.
+        return None if ways else path
+    return _only(ways, path)
+
+
+def _only(ways: list[tuple[Any, ...]], path: tuple[Hop, ...]) -> tuple[Hop, ...] | None:
+    """Return `path` and the shortest way behind it, None where two are as short."""
+    shortest = sorted(ways, key=len)[:2]
+    if not shortest:
+        return path
+    return None if len(shortest[0]) == len(shortest[-1]) and len(shortest) > 1 else (*path, *hops_of(shortest[0]))
+
+
+def _joined(start: Any, mapper: Any, seen: frozenset[Any] = frozenset()) -> Iterator[tuple[Any, ...]]:
+    """Yield the ways from one mapper to another through relationships that are always joined, as loader paths."""
+    props = {each: owner for owner in reversed(list(start.self_and_descendants)) for each in owner.relationships}
+    for each, owner in props.items():
+        if each.lazy == "joined" and each not in seen:
+            if each.mapper.common_parent(mapper):
+                yield owner, each
+            if len(seen) < MOST_JOINED:
+                for way in _joined(each.mapper, mapper, seen | {each}):
+                    yield owner, each, *way

@@ -60,9 +60,12 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         return self.after_one
 
     def fetchmany(self, result: Any, dbapi_cursor: Any, size: int | None = None) -> Any:
+        pieces = self._pieces(result)
         rows = super().fetchmany(result, dbapi_cursor, size)
-        if rows:
-            add(self._pieces(result), len(rows))
+        # Also of none: what a result before had is not what this one has.
+        add(pieces, len(rows))
+        if self.linked and rows:
+            self._note_values(rows[0] if pieces.total == 1 else ())
         return rows
 
     def _pieces(self, result: Any) -> CountingPieces | CountingBufferedFetch:
@@ -79,8 +82,11 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         pieces = self._pieces(result)
         add(pieces, 1)
         if self.linked:
-            for statement in (self.statement, *self.others):
-                statement.last_values = words_of(row) if pieces.total == 1 else frozenset()
+            self._note_values(row if pieces.total == 1 else ())
+
+    def _note_values(self, row: Any) -> None:
+        for statement in (self.statement, *self.others):
+            statement.last_values = words_of(row)
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         rows = _FETCH_ALL(self, result, dbapi_cursor)
@@ -105,8 +111,7 @@ class LinkingFetch(CountingFetch):
 
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         rows = super().fetchall(result, dbapi_cursor)
-        for statement in (self.statement, *self.others):
-            statement.last_values = words_of(rows[0]) if len(rows) == 1 else frozenset()
+        self._note_values(rows[0] if len(rows) == 1 else ())
         return rows
 
 
@@ -131,7 +136,7 @@ class FetchAfterOne(CountingFetch):
         return pieces.fetchall(result, dbapi_cursor)
 
 
-class CountingPieces(CountingFetch):
+class CountingPieces(FetchAfterOne):
     """Fetches the rest of a result of which a piece was fetched before."""
 
     __slots__ = ("linked", "total")
@@ -148,6 +153,8 @@ class CountingPieces(CountingFetch):
     def fetchall(self, result: Any, dbapi_cursor: Any) -> Any:
         rows = _FETCH_ALL(self, result, dbapi_cursor)
         add(self, len(rows))
+        if self.linked and rows:
+            self._note_values(())
         return rows
 
 

@@ -66,11 +66,11 @@ class Sessions:
         return scope.flush or self.flushing.get(get_ident(), 0)
 
     def _of(self, session: Any) -> Scope:
-        scope: Scope | None = getattr(session, self.key, None)
+        # Not by name: an application's subclass of Session may answer for any.
+        scope: Scope | None = session.__dict__.get(self.key)
         if scope is None:
             self.serial += 1
-            scope = Scope(self.serial, of_session=True)
-            setattr(session, self.key, scope)
+            scope = session.__dict__[self.key] = Scope(self.serial, of_session=True)
         return scope
 
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:

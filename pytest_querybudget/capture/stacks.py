@@ -70,9 +70,9 @@ class Stack:
 
     def step_of(self, frame: FrameType) -> int:
         """Return the index of the step that a frame is, -1 when it is none."""
-        code, instruction = frame.f_code, frame.f_lasti
+        code, instruction = frame.f_code, begun_at(frame)
         for index, (known, at) in enumerate(self.steps):
-            if known is code and at == instruction:
+            if known is code and (at == instruction or (_STANDS_IN_CACHE and start_of(code, at) == instruction)):
                 return index
         return -1
 
@@ -192,6 +192,11 @@ def start_of(code: CodeType, instruction: int) -> int:
     while instruction > 0 and text[instruction] == _CACHE:
         instruction -= 2
     return instruction
+
+
+def begun_at(frame: FrameType) -> int:
+    """Return where the instruction begins at which a frame stands."""
+    return start_of(frame.f_code, frame.f_lasti) if _STANDS_IN_CACHE else frame.f_lasti
 
 
 class Standing(NamedTuple):

@@ -43,8 +43,8 @@ class Hop:
     """One relationship on the way from the entity that a query selects to the one that was loaded lazily.
 
     `bases` are the mapped classes from the owner up to the one that declares the relationship, `ancestors` those up to
-    the root of the inheritance; `lazy` tells whether
-    the relationship was loaded by a statement of its own for each parent.
+    the root of the inheritance; `lazy` tells whether the relationship was loaded by a statement of its own for each
+    parent, and `wide` whether the mapping joins a collection to its target.
     """
 
     owner: str
@@ -55,6 +55,7 @@ class Hop:
     bases: tuple[str, ...] = ()
     ancestors: tuple[str, ...] = ()
     lazy: bool = False
+    wide: bool = False
 
     def __str__(self) -> str:
         return f"{self.owner}.{self.key}"
@@ -67,7 +68,7 @@ class Meaning:
     `load` is `lazy`, `eager`, `deferred`, `subclass`, `expired` or `refresh`; `entity` is the class whose instance
     the load was for; `path` leads from the entity of the query that brought the parents in to what was loaded;
     `attributes` are the attributes that a column load filled, `base` is the root of the entity's inheritance, and
-    `cause` is `commit` where a commit expired what is loaded again.
+    `cause` is `commit` where a commit expired what is loaded again; `unclear` that several ways lead to the instance.
     """
 
     load: str
@@ -76,6 +77,7 @@ class Meaning:
     attributes: tuple[str, ...] = ()
     base: str | None = None
     cause: str | None = None
+    unclear: bool = False
 
     @property
     def relationship(self) -> str | None:

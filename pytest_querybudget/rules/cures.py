@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -62,6 +63,10 @@ def loader_cure(meaning: Meaning, query: Query, origin: Place | None) -> str | N
             ".execution_options(populate_existing=True)).all()"
         )
     found = loader_options(meaning, query)
+    if not found and meaning.load in ("lazy", "deferred", "subclass"):
+        # It came along with something else, and which way is not to be seen.
+        what = meaning.relationship or f"the columns of {meaning.entity}"
+        return f"Load {what} with loader options of what brings in its {meaning.entity}{where and f',{where[3:]}'}."
     first = "Commit once after the loop: each commit expires what was loaded. Then " if is_undone(found, query) else ""
     add, give = (f"{first}add", f"{first}pass") if first else ("Add", "Pass")
     options = ", ".join(map(str, found))
@@ -102,7 +107,7 @@ def _expired_cure(meaning: Meaning, query: Query) -> str:
 
 def loader_options(meaning: Meaning, query: Query) -> tuple[LoaderOption, ...]:
     """Return the loader options, the whole path from the entity that the query selects; none where none would help."""
-    if meaning.load not in ("lazy", "deferred", "subclass"):
+    if meaning.load not in ("lazy", "deferred", "subclass") or not is_clear(meaning, query):
         return ()
     hops = _collapsed(meaning.path)
     steps = tuple(_steps(hops, query))
@@ -121,6 +126,19 @@ def loader_options(meaning: Meaning, query: Query) -> tuple[LoaderOption, ...]:
     return (LoaderOption(steps),) if steps else ()
 
 
+def is_clear(meaning: Meaning, query: Query) -> bool:
+    """Return whether it is known how the query leads to what was loaded: SQLAlchemy refuses a path with a gap."""
+    if meaning.unclear:
+        return False
+    first = meaning.path[0] if meaning.path else None
+    names = {each.removeprefix("alias_of_") for each in query.entities}
+    if first is not None and names and names.isdisjoint((*first.bases, *first.ancestors)):
+        return False
+    return all(
+        one.target in other.bases or one.target in other.ancestors for one, other in itertools.pairwise(meaning.path)
+    )
+
+
 def _collapsed(path: tuple[Hop, ...]) -> list[Hop]:
     """Return a path with the levels of a tree as one hop."""
     hops: list[Hop] = []
@@ -135,8 +153,10 @@ def _steps(hops: list[Hop], query: Query) -> Iterator[Step]:
     for index, hop in enumerate(hops):
         following = hops[index + 1] if index + 1 < len(hops) else None
         narrowed = following and hop.target not in following.bases and hop.target in following.ancestors
-        # A collection that comes joined with what is joined would ask the application to call .unique().
-        widens = following is not None and following.uselist and not following.lazy
+        # A collection that comes joined with what is joined would ask the application to call .unique(); what is got
+        # by its key does that by itself.
+        brings = hop.wide or (following is not None and following.uselist and not following.lazy)
+        widens = brings and not (query.by_identity or query.by_query)
         function, depth = _function(hop, deep=query.deep, joins=not query.given and not widens)
         yield Step(
             function,

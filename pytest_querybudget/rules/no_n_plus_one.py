@@ -16,6 +16,7 @@ from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.cures import (
     Lookup,
     Query,
+    is_clear,
     is_undone,
     loader_cure,
     loader_options,
@@ -63,6 +64,8 @@ class LazyLoads(Finding):
     def no_loaders(self) -> str | None:
         """What expires instances, or makes those that no query brought in, is the code's own doing."""
         options = loader_options(self.meaning, self.query)
+        if not options and not is_clear(self.meaning, self.query):
+            return "the way from the query to what was loaded is not to be seen"
         if not options:
             return "no loader option keeps instances from being loaded again"
         if is_undone(options, self.query):

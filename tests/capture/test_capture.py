@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import (
+    Connection,
     Engine,
     Integer,
     String,
@@ -253,3 +254,42 @@ def test_a_bare_star_is_described_as_it_can_be(engine: Engine, star: Any) -> Non
     with Session(engine) as session, query_budget(max_queries=1, no_n_plus_one=True) as recording:
         assert len(session.execute(select(star).select_from(Item)).all()) == 3
     assert recording.problems == []
+
+
+def test_a_session_that_answers_for_any_name_is_left_alone() -> None:
+    """A subclass of Session may look its services up by name, or refuse names that it does not know."""
+
+    class Unit(Session):
+        def __getattr__(self, name: str) -> object:
+            return self.info[name]
+
+    engine = create_engine("sqlite://")
+    with query_budget(max_queries=2) as recording, Unit(engine) as session:
+        session.execute(text("SELECT 1"))
+        session.commit()
+        session.execute(text("SELECT 2"))
+    engine.dispose()
+    assert recording.queries() == 2
+    assert not recording.problems
+
+
+def test_a_helper_that_loops_is_told_by_its_caller() -> None:
+    """Two functions that call the same loop send a statement each, not one together."""
+    engine = create_engine("sqlite://")
+
+    def ask(connection: Connection) -> None:
+        for number in range(3):
+            connection.execute(text("SELECT :number"), {"number": number})
+
+    def one(connection: Connection) -> None:
+        ask(connection)
+
+    def other(connection: Connection) -> None:
+        ask(connection)
+
+    with query_budget(max_queries=6) as recording, engine.connect() as connection:
+        one(connection)
+        other(connection)
+    engine.dispose()
+    found = [(each.count, each.stack.places[1].function) for each in recording.statements()]
+    assert found == [(3, one.__name__), (3, other.__name__)]

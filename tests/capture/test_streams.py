@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from pytest_querybudget import query_budget
 
-ROWS = [1, 2, 3]
+ROWS = [1, 2, 3, 4, 5, 6, 7]
 STATEMENT = select(column("id")).select_from(table("streamed")).order_by(column("id"))
 
 
@@ -21,7 +21,7 @@ def one_by_one(connection: Connection) -> list[int]:
 
 def by_two(connection: Connection) -> list[int]:
     result = connection.execute(STATEMENT)
-    return [row[0] for _ in range(2) for row in result.fetchmany(2)]
+    return [row[0] for _ in range(4) for row in result.fetchmany(2)]
 
 
 def by_parts(connection: Connection) -> list[int]:
@@ -38,7 +38,7 @@ def one_and_the_rest(connection: Connection) -> list[int]:
 
 def two_and_the_rest(connection: Connection) -> list[int]:
     result = connection.execute(STATEMENT)
-    return [*[row[0] for row in result.fetchmany(2)], *[row[0] for row in result.fetchmany()]]
+    return [*[row[0] for row in result.fetchmany(2)], *[row[0] for row in result.fetchmany(20)]]
 
 
 def one_and_parts(connection: Connection) -> list[int]:
@@ -51,6 +51,25 @@ def two_and_parts(connection: Connection) -> list[int]:
     result = connection.execute(STATEMENT)
     first = [result.fetchone()[0], result.fetchone()[0]]
     return [*first, *[row[0] for part in result.yield_per(2).partitions() for row in part]]
+
+
+def mixed(connection: Connection) -> list[int]:
+    result = connection.execute(STATEMENT)
+    found = [*result.fetchmany(2), result.fetchone(), result.fetchone(), *result.fetchmany(1), *result.all()]
+    assert result.fetchmany(3) == []
+    return [row[0] for row in found]
+
+
+def to_the_end(connection: Connection) -> list[int]:
+    result = connection.execute(STATEMENT)
+    found = []
+    while (row := result.fetchone()) is not None:
+        found.append(row[0])
+    return found
+
+
+def in_partitions(connection: Connection) -> list[int]:
+    return [row[0] for part in connection.execute(STATEMENT).partitions(3) for row in part]
 
 
 def in_turn(connection: Connection) -> list[int]:
@@ -68,6 +87,9 @@ WAYS: dict[str, Callable[[Connection], list[int]]] = {
     "two and the rest": two_and_the_rest,
     "one and parts": one_and_parts,
     "two and parts": two_and_parts,
+    "mixed": mixed,
+    "to the end": to_the_end,
+    "in partitions": in_partitions,
     "in turn": in_turn,
     "stream": lambda connection: [*connection.scalars(STATEMENT, execution_options={"stream_results": True})],
     "by parts": by_parts,
@@ -86,17 +108,17 @@ def url(request: pytest.FixtureRequest) -> str | URL:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_rows_arrive_whole_and_are_counted(url: str | URL, way: str) -> None:
-    """Three times the same three rows, alone and in a block inside a block: nothing is lost, nothing counted twice."""
+    """Three times the same seven rows, alone and in a block inside a block: nothing is lost, nothing counted twice."""
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TEMPORARY TABLE streamed (id INTEGER)")
-        connection.exec_driver_sql("INSERT INTO streamed VALUES (1), (2), (3)")
-        with query_budget(max_queries=3, max_rows=3) as recording, query_budget(max_rows=3) as inner:
+        connection.exec_driver_sql("INSERT INTO streamed VALUES (1), (2), (3), (4), (5), (6), (7)")
+        with query_budget(max_queries=3, max_rows=7) as recording, query_budget(max_rows=7) as inner:
             for _ in range(3):
                 assert WAYS[way](connection) == ROWS
     engine.dispose()
-    assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 9, 3)]
-    assert [each.rows for each in inner.statements()] == [9]
+    assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 21, 7)]
+    assert [each.rows for each in inner.statements()] == [21]
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -105,12 +127,12 @@ def test_rows_of_one_recording_are_counted(url: str | URL, way: str) -> None:
     engine = create_engine(url)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TEMPORARY TABLE streamed (id INTEGER)")
-        connection.exec_driver_sql("INSERT INTO streamed VALUES (1), (2), (3)")
-        with query_budget(max_queries=3, max_rows=3) as recording:
+        connection.exec_driver_sql("INSERT INTO streamed VALUES (1), (2), (3), (4), (5), (6), (7)")
+        with query_budget(max_queries=3, max_rows=7) as recording:
             for _ in range(3):
                 assert WAYS[way](connection) == ROWS
     engine.dispose()
-    assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 9, 3)]
+    assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 21, 7)]
 
 
 @pytest.mark.parametrize("way", ["one", "first", "scalar_one", "one_or_none", "all", "fetchone"])

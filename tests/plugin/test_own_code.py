@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_querybudget.windows import own_code
+from tests.plugin.suites import Suite
 
 
 def keeping(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -60,3 +61,20 @@ def test_a_method_of_a_class_is_found_behind_a_generated_wrapper() -> None:
             return 1
 
     assert {each.co_name for each in own_code(TestThing().test_method)} == {"test_method"}
+
+
+def test_a_loop_over_a_generator_is_one_place(suite: Suite) -> None:
+    """Python 3.12 lets such a loop stand in two places of the bytecode: its first round is no other line."""
+    done = suite.run(
+        """
+        def produce(connection):
+            for number in range(8):
+                connection.execute(text("SELECT id FROM customer WHERE id = :number"), {"number": number}).all()
+                yield number
+        def test_it():
+            with engine.connect() as connection:
+                for _ in produce(connection):
+                    pass
+        """
+    )
+    assert [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "call"] == [8]

@@ -227,6 +227,103 @@ def test_a_path_goes_through_what_the_mapping_always_joins(suite: Suite, lazy: s
     assert prove(suite, body) == [f"proven: {queries} with {option} at QUERY"]
 
 
+# A person's home and work are addresses, joined by the mapping; so is an address's street, and the street's signs.
+JOINED_MODELS = """
+        class Street(Base):
+            __tablename__ = "street"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            stones: Mapped[list["Stone"]] = relationship()
+
+        class Stone(Base):
+            __tablename__ = "stone"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            street_id: Mapped[int] = mapped_column(ForeignKey("street.id"))
+
+        class Address(Base):
+            __tablename__ = "address"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            street_id: Mapped[int] = mapped_column(ForeignKey("street.id"))
+            street: Mapped[Street] = relationship(lazy="joined")
+            notes: Mapped[list["Note"]] = relationship()
+
+        class Note(Base):
+            __tablename__ = "note"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            address_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
+
+        class Person(Base):
+            __tablename__ = "person"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            home_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
+            work_id: Mapped[int] = mapped_column(ForeignKey("address.id"))
+            boss_id: Mapped[int | None] = mapped_column(ForeignKey("person.id"))
+            home: Mapped[Address] = relationship(foreign_keys=home_id, lazy="joined")
+            work: Mapped[Address] = relationship(foreign_keys=work_id, lazy={work})
+            rings: Mapped[list["Ring"]] = relationship(lazy="joined")
+
+        class Ring(Base):
+            __tablename__ = "ring"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+
+        class Visit(Base):
+            __tablename__ = "visit"
+            id: Mapped[int] = mapped_column(primary_key=True)
+            person_id: Mapped[int] = mapped_column(ForeignKey("person.id"))
+            person: Mapped[Person] = relationship()
+
+        @pytest.fixture
+        def visits(session):
+            def address():
+                return Address(street=Street(stones=[Stone()]), notes=[Note()])
+            for _ in range(4):
+                session.add(Visit(person=Person(home=address(), work=address(), rings=[Ring(), Ring()])))
+            session.commit()
+            session.expunge_all()
+            return session
+"""
+STONES = "defaultload(Person.home).defaultload(Address.street).selectinload(Street.stones)"
+JOINED_WALKS = {
+    "two hops that are always joined": (
+        "select",
+        "[each.home.street.stones for each in visits.scalars(select(Person)).unique()]",
+        [
+            "proven: 5 queries -> 2 with defaultload(Person.home).defaultload(Address.street).selectinload(Street.stones)"
+        ],
+    ),
+    "two such hops behind a lazy one": (
+        "select",
+        "[each.person.home.street.stones for each in visits.scalars(select(Visit))]",
+        [
+            "proven: 9 queries -> 6 with selectinload(Visit.person); 3 with the 2 cures of this test together",
+            f"proven: 9 queries -> 3 with selectinload(Visit.person).{STONES}; 3 with the 2 cures of this test together",
+        ],
+    ),
+    "what brings a collection with it is not joined": (
+        "select",
+        "[each.person.id for each in visits.scalars(select(Visit))]",
+        ["proven: 5 queries -> 2 with selectinload(Visit.person)"],
+    ),
+    "two ways to one class": (
+        "joined",
+        "[each.work.notes for each in visits.scalars(select(Person)).unique()]",
+        ["untried: not tried: the way from the query to what was loaded is not to be seen"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("work", "walk", "said"), JOINED_WALKS.values(), ids=JOINED_WALKS)
+def test_a_way_through_what_is_joined_is_known_or_not_named(
+    suite: Suite, work: str, walk: str, said: list[str]
+) -> None:
+    body = f"""
+        {JOINED_MODELS.replace("{work}", repr(work)).lstrip()}
+        def test_it(visits):
+            {walk}
+    """
+    assert [each.replace(" at QUERY", "") for each in prove(suite, body)] == said
+
+
 def test_findings_of_one_test_are_tried_alone_and_together(suite: Suite) -> None:
     body = """
         def work(session):
