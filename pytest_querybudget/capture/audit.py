@@ -17,6 +17,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from pytest_querybudget.capture import orm
+from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.mapped import Mapped
 from pytest_querybudget.capture.reads import STATE, Reads
@@ -70,6 +71,7 @@ class Sight:
         """Hear that all of an object may have been read."""
         self.facts.whole = True
 
+    @alone
     def take(self, instance: Any) -> None:
         """Count an object that the sight's statement has filled, and note when it is gone."""
         if not self.over:
@@ -278,6 +280,7 @@ class Audit:
                     if statement.window is journal.window:
                         yield statement, journal
 
+    @alone
     def _sight(
         self,
         statement: Statement,

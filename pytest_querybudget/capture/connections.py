@@ -13,8 +13,9 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Mappin
 from typing import Any
 from weakref import ref
 
+from pytest_querybudget.capture.alone import LOCK
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.stacks import StackReader
+from pytest_querybudget.capture.stacks import Stack, StackReader
 from pytest_querybudget.recording.connections import Held
 
 # How many objects are looked at to see whether a fixture holds a connection.
@@ -67,16 +68,17 @@ class Connections:
         self.fixtures: list[tuple[str, str]] = []
         self.known: dict[Any, Held] = {}
         # The garbage collector gives connections back at any moment, in any thread.
-        self.lock = threading.RLock()
+        self.lock = LOCK
 
     # Events of pools
 
     def on_connect(self, _connection: Any, _record: Any) -> None:
         """Count a connection that a pool opens (`PoolEvents.connect`)."""
-        for journal in self.journals():
-            phase = journal.window.phase
-            counts = journal.recording.connects
-            counts[phase] = counts.get(phase, 0) + 1
+        with self.lock:
+            for journal in self.journals():
+                phase = journal.window.phase
+                counts = journal.recording.connects
+                counts[phase] = counts.get(phase, 0) + 1
 
     def on_checkout(self, _connection: Any, record: Any, holder: Any) -> None:
         """Note a connection that is taken from a pool (`PoolEvents.checkout`)."""
@@ -88,26 +90,28 @@ class Connections:
 
     def _take(self, record: Any, holder: Any, frame: FrameType) -> None:
         journals = self.journals()
-        for journal in journals:
-            phase = journal.window.phase
-            counts = journal.recording.checkouts
-            counts[phase] = counts.get(phase, 0) + 1
-        held = self._held(journals, frame)
-        for journal in journals:
-            if self.places and journal.window.phase == "call":
-                journal.recording.connections.taken[held] += 1
+        stack = self._stack(journals, frame)
         with self.lock:
+            held = self._held(journals, stack)
+            for journal in journals:
+                phase = journal.window.phase
+                counts = journal.recording.checkouts
+                counts[phase] = counts.get(phase, 0) + 1
+                if self.places and phase == "call":
+                    journal.recording.connections.taken[held] += 1
             self.serial += 1
             others = [each for each in self.out.get(id(record), ()) if each.holder() is not holder and each.is_out()]
             self.out[id(record)] = [*others, Taken(holder, held, self.serial)]
             for journal in journals:
                 self.note_peak(journal)
 
-    def _held(self, journals: tuple[Journal, ...], frame: FrameType) -> Held:
-        stack = None
-        if self.places:
-            own = journals[0].own if journals else frozenset()
-            stack = self.reader.read(frame, own, _nowhere).stack
+    def _stack(self, journals: tuple[Journal, ...], frame: FrameType) -> Stack | None:
+        if not self.places:
+            return None
+        own = journals[0].own if journals else frozenset()
+        return self.reader.read(frame, own, _nowhere).stack
+
+    def _held(self, journals: tuple[Journal, ...], stack: Stack | None) -> Held:
         phase = journals[0].window.phase if journals else "setup"
         fixture, scope = self.fixtures[-1] if self.fixtures else (None, "function" if journals else "session")
         key = (stack, phase, fixture, scope)

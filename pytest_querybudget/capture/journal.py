@@ -10,6 +10,7 @@ from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any
 
+from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.stacks import Standing, begun_at, thread_frames
 from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window
 
@@ -86,6 +87,7 @@ class Journal:
         self.standing: Standing | None = None
         self.window: Window = self.open(phase)
 
+    @alone
     def open(self, phase: str, label: str | None = None) -> Window:
         """Begin a new window; what follows is judged apart from what came before."""
         for statement in getattr(self, "window", ()):

@@ -6,8 +6,6 @@ recording that it belongs to, and adds it up.
 
 from __future__ import annotations
 
-import sys
-import threading
 from collections.abc import Callable
 from threading import get_ident
 from time import perf_counter
@@ -15,6 +13,7 @@ from types import CodeType
 from typing import Any
 from weakref import ref
 
+from pytest_querybudget.capture.alone import FREE_THREADED, LOCK, alone
 from pytest_querybudget.capture.connections import Connections
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.observer import Observer
@@ -42,7 +41,7 @@ class Capture:
         self.strays: dict[int, str] = {}
         self.stray_statements: dict[str, int] = {}
         # With a global interpreter lock no other thread comes in between the reads and writes of one counter.
-        self.lock = None if getattr(sys, "_is_gil_enabled", lambda: True)() else threading.RLock()
+        self.lock = LOCK if FREE_THREADED else None
         # Plans a statement before it is sent, where a rule or the user asks for plans.
         self.planner: Any = None
         # Watches what is read of the objects that statements load, where the user asks for it.
@@ -279,5 +278,9 @@ class Capture:
         name = self.strays.get(get_ident())
         if name is None:
             return False
-        self.stray_statements[name] = self.stray_statements.get(name, 0) + 1
+        self._note_stray(name)
         return True
+
+    @alone
+    def _note_stray(self, name: str) -> None:
+        self.stray_statements[name] = self.stray_statements.get(name, 0) + 1

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy.engine import cursor as _cursor
 
+from pytest_querybudget.capture.alone import FREE_THREADED, alone
 from pytest_querybudget.capture.parameters import words_of
 from pytest_querybudget.recording.model import Statement
 
@@ -101,6 +102,31 @@ class CountingFetch(_cursor.CursorFetchStrategy):
             each.last_rows = number
             each.max_rows = max(number, each.max_rows)
         return rows
+
+
+if FREE_THREADED:
+    # What is written out above to spare calls, with calls that one thread at a time may make.
+
+    @alone
+    def _add_all(strategy: CountingFetch, number: int) -> None:
+        for statement in (strategy.statement, *strategy.others):
+            statement.rows += number
+            statement.last_rows = number
+            statement.max_rows = max(number, statement.max_rows)
+
+    def _fetch_one(self: CountingFetch, result: Any, dbapi_cursor: Any, hard_close: bool = False) -> Any:
+        row = _FETCH_ONE(self, result, dbapi_cursor, hard_close)
+        if row is not None:
+            self._note_one(result, row)
+        return row
+
+    def _fetch_all(self: CountingFetch, result: Any, dbapi_cursor: Any) -> Any:
+        rows = _FETCH_ALL(self, result, dbapi_cursor)
+        _add_all(self, len(rows))
+        return rows
+
+    CountingFetch.fetchone = _fetch_one  # type: ignore[method-assign]
+    CountingFetch.fetchall = _fetch_all  # type: ignore[method-assign]
 
 
 class LinkingFetch(CountingFetch):
@@ -207,6 +233,7 @@ class CountingBufferedFetch(_cursor.BufferedRowCursorFetchStrategy):
         return rows
 
 
+@alone
 def add(strategy: CountingPieces | CountingBufferedFetch, number: int) -> None:
     """Add rows of one result that were fetched."""
     strategy.total = total = strategy.total + number

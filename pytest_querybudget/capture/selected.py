@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_querybudget.capture import orm
+from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.mapped import described
 from pytest_querybudget.recording.reads import Column, Loaded
 
@@ -138,6 +139,7 @@ class Selected:
         setattr(result, _LOG, log)
         result._reset_memoizations()  # noqa: SLF001
 
+    @alone
     def _sight(self, statement: Any, journal: Any, columns: Callable[[], Sequence[Column]]) -> Any:
         if id(statement) not in self.sights:
             facts = Loaded(entity="", label="", path=(), how="row")

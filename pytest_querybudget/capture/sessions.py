@@ -7,6 +7,7 @@ from threading import get_ident
 from typing import Any
 from weakref import ref
 
+from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.recording.model import Origin
 
@@ -65,12 +66,22 @@ class Sessions:
         """Return the number of the flush that sends the current statement, 0 when none does."""
         return scope.flush or self.flushing.get(get_ident(), 0)
 
+    @alone
+    def _next_flush(self) -> int:
+        self.flushes += 1
+        return self.flushes
+
     def _of(self, session: Any) -> Scope:
         # Not by name: an application's subclass of Session may answer for any.
         scope: Scope | None = session.__dict__.get(self.key)
         if scope is None:
-            self.serial += 1
-            scope = session.__dict__[self.key] = Scope(self.serial, of_session=True)
+            scope = self._new(session)
+        return scope
+
+    @alone
+    def _new(self, session: Any) -> Scope:
+        self.serial += 1
+        scope = session.__dict__[self.key] = Scope(self.serial, of_session=True)
         return scope
 
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:
@@ -97,8 +108,7 @@ class Sessions:
         """
         if session is None:
             return
-        self.flushes += 1
-        self._of(session).flush = self.flushing[get_ident()] = self.flushes
+        self._of(session).flush = self.flushing[get_ident()] = self._next_flush()
 
     def on_flushed(self, session: Any, _context: Any) -> None:
         """Note that a flush has sent what it had (`SessionEvents.after_flush`)."""

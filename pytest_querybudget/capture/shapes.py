@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 from pytest_querybudget.capture import orm
+from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.statements import Shape, from_compiled, from_text, literals, normalise
 
@@ -144,6 +145,7 @@ class Shapes:
         known: ShapeEntry | None = getattr(compiled, self.key, None)
         return known or self.find(compiled.string, compiled, context.dialect.name)
 
+    @alone
     def find(self, text: str, compiled: Any, dialect: str) -> ShapeEntry:
         """Find or make the entry of a statement; `compiled` is None for a text that was never compiled."""
         # SQLAlchemy compiles each SAVEPOINT and each CREATE TABLE anew.
@@ -185,6 +187,7 @@ class Shapes:
             entry.given = orm.is_given(compiled)
             entry.by_identity = orm.is_by_identity(compiled)
 
+    @alone
     def forget(self) -> None:
         """Let go of the statements of a finished test."""
         for entry in self.variants.values():

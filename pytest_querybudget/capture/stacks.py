@@ -325,7 +325,7 @@ class StackReader:
         stack = self.known.get(key)
         if stack is None:
             # The stack keeps its code objects alive, so that no other can take over their ids.
-            stack = self.known[key] = Stack(
+            new = Stack(
                 tuple([(code, instruction) for _, code, instruction in steps]),
                 entered=entered,
                 tested=tested,
@@ -333,6 +333,8 @@ class StackReader:
                 recursive=frames > len(steps),
                 source=self.files,
             )
+            # Another thread may have come here in the meantime.
+            stack = self.known.setdefault(key, new)
         return stack
 
     def _start(self, code: CodeType, instruction: int) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
+from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.recording.connections import Transaction
@@ -164,6 +165,7 @@ def _is_outside(began: frozenset[int], number: int) -> bool:
     return number not in began
 
 
+@alone
 def _compare(journal: Journal, unit: Transaction) -> None:
     """Remember the longest transactions alone."""
     best = journal.recording.transactions
