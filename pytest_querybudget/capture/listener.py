@@ -17,6 +17,7 @@ from pytest_querybudget.capture.alone import FREE_THREADED, LOCK, alone
 from pytest_querybudget.capture.connections import Connections
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.observer import Observer
+from pytest_querybudget.capture.rows import fetch_ahead
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import Shapes
 from pytest_querybudget.capture.source import APPLICATION
@@ -88,16 +89,28 @@ class Capture:
             self._fault(journals, error)
         return True
 
-    def _observe(self, journals: tuple[Journal, ...], *facts: Any) -> None:
+    def _observe(
+        self,
+        journals: tuple[Journal, ...],
+        cursor: Any,
+        statement: str,
+        parameters: Any,
+        context: Any,
+        start: float,
+        finished: float,
+        failed: bool,
+    ) -> None:
         if self.strays and self._is_stray():
             return
         if self.lock is None:
             for journal in journals:
-                self.observer.observe(journal, *facts)
+                self.observer.observe(journal, cursor, statement, parameters, context, start, finished, failed)
             return
+        if not failed:
+            fetch_ahead(context, cursor)
         with self.lock:
             for journal in journals:
-                self.observer.observe(journal, *facts)
+                self.observer.observe(journal, cursor, statement, parameters, context, start, finished, failed)
 
     def on_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any) -> bool | None:
         """Run one `executemany` in the dialect's place and record it (`DialectEvents.do_executemany`)."""

@@ -18,6 +18,8 @@ DEFAULT_FETCH: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
 # Called for each statement: by name, since `super()` costs as much as the rest.
 _FETCH_ONE = _cursor.CursorFetchStrategy.fetchone
 _FETCH_ALL = _cursor.CursorFetchStrategy.fetchall
+# Rows that were fetched before anybody knows of which statement.
+_NOBODY: Any = Statement(None, None, None)  # type: ignore[arg-type]
 
 
 class CountingFetch(_cursor.CursorFetchStrategy):
@@ -250,6 +252,17 @@ def streams(context: Any) -> bool:
     return bool(context._is_server_side or asked)  # noqa: SLF001
 
 
+def fetch_ahead(context: Any, cursor: Any) -> None:
+    """Fetch the first row of what streams before a lock is taken: it may have to wait for what another thread sends."""
+    if (
+        context.cursor_fetch_strategy is DEFAULT_FETCH
+        and streams(context)
+        and not context.is_crud
+        and (context._is_server_side or cursor.description)  # noqa: SLF001
+    ):
+        context.cursor_fetch_strategy = CountingBufferedFetch.of(_NOBODY, cursor, context.execution_options)
+
+
 def strategy_for(statement: Statement, context: Any, cursor: Any) -> Any:
     """Return the strategy that counts for one execution; what it has already stays when it cannot be counted.
 
@@ -259,6 +272,9 @@ def strategy_for(statement: Statement, context: Any, cursor: Any) -> Any:
     if isinstance(given, CountingFetch):
         return type(given)(given.statement, (*given.others, statement))
     if given.__class__ is CountingBufferedFetch:
+        if given.statement is _NOBODY:
+            given.statement = statement
+            return given
         given.others = (*given.others, statement)
         return given
     if given is not DEFAULT_FETCH:

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, create_engine, func, select, text
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
@@ -88,6 +88,34 @@ def test_checkouts(engines: list[Engine]) -> None:
     assert recording.connects == {"call": THREADS}
     # One place is one entry, whichever thread came there first.
     assert list(recording.connections.taken.values()) == [THREADS * TIMES]
+
+
+def test_a_row_that_waits_for_another_thread_keeps_it_from_nothing(engines: list[Engine]) -> None:
+    """The first row of what streams is fetched with the statement: in a database it may wait for a lock."""
+    asked, sent = threading.Event(), threading.Event()
+    found = []
+
+    def wait(number: int) -> int:
+        if number == 2:
+            asked.set()
+            found.append(sent.wait(10))
+        return number
+
+    def send(connection: Connection) -> None:
+        asked.wait(10)
+        connection.execute(text("SELECT 1")).all()
+        sent.set()
+
+    numbers = text("(SELECT 1 AS n UNION ALL SELECT 2 UNION ALL SELECT 3)")
+    with engines[0].connect() as one, engines[1].connect() as other, ThreadPoolExecutor(1) as pool:
+        one.connection.dbapi_connection.create_function("wait", 1, wait)  # type: ignore[union-attr]
+        with query_budget(max_queries=2) as recording:
+            done = pool.submit(send, other)
+            streaming = one.execution_options(stream_results=True)
+            rows = streaming.execute(select(func.wait(text("n"))).select_from(numbers)).all()
+            done.result()
+    assert (len(rows), found) == (3, [True])
+    assert sorted((each.count, each.rows) for each in recording.statements()) == [(1, 1), (1, 3)]
 
 
 def test_each_session_and_each_flush_has_a_number_of_its_own() -> None:
