@@ -77,5 +77,7 @@ def _job(frames: list[FrameType]) -> ref[Any] | None:
     for frame in frames:
         if _stands_in(frame, _POOL, "run"):
             future = getattr(frame.f_locals.get("self"), "future", None)
-            return None if future is None else ref(future)
+            # From Python 3.14 on a context of the worker, which knows no job, runs inside of the job.
+            if future is not None:
+                return ref(future)
     return None
