@@ -107,7 +107,7 @@ def _expired_cure(meaning: Meaning, query: Query) -> str:
 
 def loader_options(meaning: Meaning, query: Query) -> tuple[LoaderOption, ...]:
     """Return the loader options, the whole path from the entity that the query selects; none where none would help."""
-    if meaning.load not in ("lazy", "deferred", "subclass") or not is_clear(meaning, query):
+    if meaning.load not in ("lazy", "deferred", "subclass") or not is_clear(meaning):
         return ()
     hops = _collapsed(meaning.path)
     steps = tuple(_steps(hops, query))
@@ -126,15 +126,9 @@ def loader_options(meaning: Meaning, query: Query) -> tuple[LoaderOption, ...]:
     return (LoaderOption(steps),) if steps else ()
 
 
-def is_clear(meaning: Meaning, query: Query) -> bool:
+def is_clear(meaning: Meaning) -> bool:
     """Return whether it is known how the query leads to what was loaded: SQLAlchemy refuses a path with a gap."""
-    if meaning.unclear:
-        return False
-    first = meaning.path[0] if meaning.path else None
-    names = {each.removeprefix("alias_of_") for each in query.entities}
-    if first is not None and names and names.isdisjoint((*first.bases, *first.ancestors)):
-        return False
-    return all(
+    return not meaning.unclear and all(
         one.target in other.bases or one.target in other.ancestors for one, other in itertools.pairwise(meaning.path)
     )
 

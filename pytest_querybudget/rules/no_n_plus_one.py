@@ -64,7 +64,7 @@ class LazyLoads(Finding):
     def no_loaders(self) -> str | None:
         """What expires instances, or makes those that no query brought in, is the code's own doing."""
         options = loader_options(self.meaning, self.query)
-        if not options and not is_clear(self.meaning, self.query):
+        if not options and not is_clear(self.meaning):
             return "the way from the query to what was loaded is not to be seen"
         if not options:
             return "no loader option keeps instances from being loaded again"
