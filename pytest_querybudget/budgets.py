@@ -7,6 +7,7 @@ import datetime as dt
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from pytest_querybudget.rules.base import OptionError, Options, Rule
@@ -83,7 +84,7 @@ class BudgetReader:
         self.defaults = {name: each for name, each in read.items() if each is not None}
         self.off = read.keys() - self.defaults.keys()
 
-    @property
+    @cached_property
     def marker_names(self) -> frozenset[str]:
         """The names of all markers that declare something."""
         return frozenset({*self.rules, ALLOW, GROUP})

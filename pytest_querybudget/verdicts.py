@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,8 @@ class Judge:
     # The command-line options that some rules need, as far as they are given.
     switched: frozenset[str] = frozenset()
     found: Mapping[str, Options] = field(init=False)
+    # What applies to a test that declares nothing, as most do.
+    _unasked: Sequence[tuple[Rule, Options, None]] = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare the rules that apply without being declared."""
@@ -46,6 +48,7 @@ class Judge:
             if each.default or (self.plans and each.explained) or each.needs in self.switched
         ]
         self.found = {each.name: each.unasked() for each in applied}
+        self._unasked = [(each, self.found[each.name], None) for each in applied]
 
     def judge(
         self, recording: Recording, budget: Budget, only: Callable[[Options], bool] = lambda _: True
@@ -86,6 +89,9 @@ class Judge:
         return allowed
 
     def _applicable(self, budget: Budget) -> Iterable[tuple[Rule, Options, Declaration | None]]:
+        return self._asked(budget) if budget.declarations or budget.off else self._unasked
+
+    def _asked(self, budget: Budget) -> Iterator[tuple[Rule, Options, Declaration | None]]:
         for rule in self.rules:
             declaration = budget.declarations.get(rule.name)
             if declaration is not None:

@@ -141,17 +141,24 @@ class Registration:
 
     def renew(self) -> bool:
         """Listen again where somebody cleared SQLAlchemy's listeners; return whether that was so."""
-        from sqlalchemy import event
-        from sqlalchemy.engine import Dialect
-        from sqlalchemy.orm import Session
-
-        heard = event.contains(*self.listeners[0][:3])
-        heard = heard and event.contains(Session, "after_begin", self.capture.sessions.on_begin)
-        if heard and Dialect._has_events:  # noqa: SLF001 - what `event.listen` sets
+        statements, sessions, dialect = self._probes
+        if statements[self.outrun].contains() and sessions.contains() and dialect._has_events:  # noqa: SLF001
             return False
         self.add()
-        Dialect._has_events = True  # noqa: SLF001
+        dialect._has_events = True  # noqa: SLF001 - what `event.listen` sets
         return True
+
+    @cached_property
+    def _probes(self) -> tuple[tuple[Any, Any], Any, Any]:
+        """What tells whether one listener of each kind is still there: asked several times in each test."""
+        from sqlalchemy.engine import Dialect
+        from sqlalchemy.event.api import _event_key
+
+        dialects, cursors, sessions = (
+            _event_key(*listeners[index][:3])
+            for listeners, index in ((self._of_dialects, 0), (self._of_cursors, 0), (self._of_sessions, 1))
+        )
+        return (dialects, cursors), sessions, Dialect
 
     def _is_first(self, name: str) -> bool:
         """Return whether a capture hears an event first: this one, or that of a run around this run, which asks it.
