@@ -45,17 +45,18 @@ def statement_entry(
     facts = shape.facts
     meaning = statement.meaning
     return StatementEntry(
-        sql=facts.sql,
+        sql=statement.sql,
         kind=shape.kind,
-        tables=shape.tables,
+        tables=statement.tables,
         columns=columns_of(statement) if shape.kind == "select" else (),
         count=statement.count,
         rows=statement.rows,
         time=_seconds(statement.time),
         location=location(statement.location),
         phase=window.phase,
-        reads=facts.reads,
-        writes=facts.writes,
+        # As many statements as there are tables are no statements for each table.
+        reads=() if statement.others else facts.reads,
+        writes=() if statement.others else facts.writes,
         max_rows=statement.max_rows,
         max_time=_seconds(statement.max_time),
         first=_seconds(statement.first - started),

@@ -344,7 +344,7 @@ def sent(recording: Recording) -> dict[Sender, int]:
     counts: dict[Sender, int] = {}
     for each in recording.statements():
         if each.shape.kind != "transaction":
-            sender = each.shape.facts.sql, each.location
+            sender = each.sql, each.location
             counts[sender] = counts.get(sender, 0) + each.count
     return counts
 
@@ -357,13 +357,13 @@ def findings_of(found: Iterable[Grown], sizes: Sequence[int], recording: Recordi
     explained = _explained(recording)
     by_sender: dict[Sender, Statement] = {}
     for each in recording.statements():
-        by_sender.setdefault((each.shape.facts.sql, each.location), each)
+        by_sender.setdefault((each.sql, each.location), each)
     for one in found:
         statement = by_sender[one.sender]
         cause = explained.get(one.sender)
         yield Growth(
             sql=one.sender[0],
-            tables=statement.shape.tables,
+            tables=statement.tables,
             count=one.counts[-1],
             location=statement.location,
             chain=statement.stack.places,
@@ -371,7 +371,7 @@ def findings_of(found: Iterable[Grown], sizes: Sequence[int], recording: Recordi
             relationship=statement.meaning.relationship if statement.meaning else None,
             sizes=tuple(sizes),
             counts=one.counts,
-            words=words_for(statement.shape.kind, statement.shape.tables, _relationship(statement)),
+            words=words_for(statement.shape.kind, statement.tables, _relationship(statement)),
             cure=cause.fix if cause and cause.fix else _cure(statement.shape.kind),
         )
 

@@ -131,6 +131,7 @@ class Instruments:
         if self.capture is not None and self.registration is not None:
             self.registration.renew()
             self.journal = self.capture.begin(recording, own, self.fixtures_used)
+            self.capture.reader.begin_phase()
             self.capture.planner = None
         return self.journal
 
@@ -156,6 +157,7 @@ class Instruments:
         if self.capture is None or self.journal is None:
             return None
         self._listen_again()
+        self.capture.reader.begin_phase()
         window: Window = self.journal.open(phase, label)
         return window
 
@@ -191,6 +193,8 @@ class Instruments:
         if self.journal is not None:
             self.journal.frame = None
             self.journal.own = frozenset()
+        if self.capture is not None:
+            self.capture.reader.outermost = None
 
     # Fixtures
 

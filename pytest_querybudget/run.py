@@ -376,7 +376,7 @@ class Run:
     def _handed(self, current: Current) -> Handed:
         recording = current.recording
         for stack in dict.fromkeys([each.stack for each in recording.statements()]):
-            self.comments.note_places(stack.places)
+            self.comments.note_sender(stack)
         # A test that did not come to its end says nothing about what it might have silenced.
         permissions = current.budget.permissions if current.completed else ()
         return Handed(

@@ -89,11 +89,15 @@ def grouped(parameters: Mapping[str, Any], expanding: frozenset[str]) -> dict[st
     return result
 
 
-def digest_unordered(parameters: Mapping[str, Any], expanding: frozenset[str], fixed: tuple[str, ...]) -> int:
+def digest_unordered(
+    sent: Any, parameters: Mapping[str, Any], expanding: frozenset[str], fixed: tuple[str, ...]
+) -> int:
     """Return a digest that does not depend on the order of an IN list, which means nothing.
 
-    `expanding` are the binds that hold the lists, `fixed` all others.
+    `sent` is what the driver gets, `expanding` are the binds that hold the lists, `fixed` all others.
     """
+    if not fixed and len(expanding) == 1 and type(sent) is tuple and KNOWN.issuperset(map(type, sent)):
+        return hash(((), len(sent), frozenset(sent)))
     if len(expanding) == 1 and KNOWN.issuperset(map(type, parameters.values())):
         listed = dict(parameters)
         alone = tuple([listed.pop(each, None) for each in fixed]) if fixed else ()

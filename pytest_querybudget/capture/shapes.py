@@ -9,7 +9,14 @@ from typing import Any
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.recording.model import Statement
-from pytest_querybudget.statements import Shape, from_compiled, from_text, literals, normalise
+from pytest_querybudget.statements import (
+    HARMLESS,
+    Shape,
+    from_compiled,
+    from_text,
+    literals,
+    normalise,
+)
 
 # Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full. What
 # is unusual is looked for where literals are masked: what stands in them means nothing, and what opens an unusual
@@ -18,13 +25,15 @@ from pytest_querybudget.statements import Shape, from_compiled, from_text, liter
 _LITERALS = re.compile(r"['\d](?:(?<=')(?:[^']|'')*'|(?<=\d)(?<![\w$@:.]\d)\d*(?:\.\d+)?\b)")
 _PREFIXED = re.compile(r"[eEnNbBxX]\?").search
 _SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
-# What stands in an UPDATE or DELETE that is meant for many rows.
-_MANY = re.compile(r"[<>]|\b(?:SELECT|IN|BETWEEN|LIKE)\b", re.IGNORECASE).search
 _KIND = re.compile(r"\s*([A-Za-z]+)")
+# What stands in a SELECT that may read nothing but the database's catalog.
+_CATALOG = re.compile(r"sqlite_(?:temp_)?master|\bpg_|information_schema", re.IGNORECASE).search
 # The names that SQLAlchemy gives to savepoints count on: all of them are one shape.
 _SAVEPOINT = re.compile(r"((?:RELEASE |ROLLBACK TO )?SAVEPOINT )[\w\"`\[\]]+$")
 # How many texts are remembered as they were sent: a text for each row would fill the memory.
 MOST_TEXTS = 10_000
+# A verb of one word and an endless name is no verb.
+LONGEST_VERB = 40
 _COMPILED_ANEW = ("transaction", "ddl")
 _KINDS = {
     "SELECT": "select",
@@ -41,6 +50,19 @@ _KINDS = {
 }
 
 
+class Family:
+    """Shapes that say no more one by one than together: DDL of one verb, or what neither reads nor writes rows.
+
+    A `create_all` for each test sends dozens of them from one line.
+    """
+
+    __slots__ = ("latest", "verb")
+
+    def __init__(self, verb: str) -> None:
+        self.verb = verb
+        self.latest: Statement | None = None
+
+
 class ShapeEntry:
     """A shape, the statements of it that were seen last, and its facts, which are worked out when asked for."""
 
@@ -48,10 +70,12 @@ class ShapeEntry:
         "_facts",
         "attributes",
         "by_identity",
+        "catalog",
         "compiled",
         "dialect",
         "entities",
         "expanding",
+        "family",
         "fixed",
         "given",
         "instances",
@@ -77,6 +101,10 @@ class ShapeEntry:
         self.literal = masked != text
         # Whether a row of what it reads may refer to another one: of a text that cannot be told.
         self.linked = True
+        # Those that it is recorded together with.
+        self.family: Family | None = None
+        # Whether it reads the database's catalog only, as reflection does: who asks twice has no fault.
+        self.catalog = False
         # Whether it asks for locks, which not every database has words for.
         self.locks = False
         self.dialect = dialect
@@ -136,6 +164,9 @@ class Shapes:
         self.key = f"_querybudget_shape_{os.urandom(8).hex()}"
         self.by_text: dict[str, ShapeEntry] = {}
         self.variants: dict[tuple[Any, ...], ShapeEntry] = {}
+        self.families: dict[str, Family] = {}
+        # Those that the current test has sent.
+        self.sent: list[ShapeEntry | Family] = []
 
     def of(self, statement: str, context: Any) -> ShapeEntry:
         """Return the entry of what an execution sends."""
@@ -160,6 +191,7 @@ class Shapes:
             if compiled is not None:
                 entry.compiled = True
                 self._learn(entry, compiled)
+            self._place(entry)
         elif entry.text != text:
             entry.literal = True
         if compiled is not None and entry.kind not in _COMPILED_ANEW:
@@ -169,6 +201,21 @@ class Shapes:
             self.by_text.clear()
         self.by_text[text] = entry
         return entry
+
+    def _place(self, entry: ShapeEntry) -> None:
+        if entry.kind == "select":
+            entry.catalog = bool(_CATALOG(entry.masked)) and entry.facts.asks_the_catalog
+        elif entry.kind in ("ddl", "other"):
+            words = entry.masked.upper().split(None, 2)[: 2 if entry.kind == "ddl" else 1]
+            if entry.kind == "ddl" or not HARMLESS.isdisjoint(words):
+                verb = " ".join(words)[:LONGEST_VERB]
+                entry.family = self.families.setdefault(verb, Family(verb))
+
+    def remember(self, kind: ShapeEntry | Family, latest: Statement) -> None:
+        """Remember the latest statement of a shape or of a family, until the test ends."""
+        if kind.latest is None:
+            self.sent.append(kind)
+        kind.latest = latest
 
     def _learn(self, entry: ShapeEntry, compiled: Any) -> None:
         if getattr(compiled, "statement", None) is None or not hasattr(compiled, "bind_names"):
@@ -190,8 +237,9 @@ class Shapes:
     @alone
     def forget(self) -> None:
         """Let go of the statements of a finished test."""
-        for entry in self.variants.values():
-            entry.latest = None
+        for each in self.sent:
+            each.latest = None
+        self.sent.clear()
 
 
 def is_default(context: Any, statement: str) -> bool:
@@ -230,17 +278,3 @@ def _quick_kind(text: str, dialect: str) -> str:
     match = _KIND.match(text)
     kind = _KINDS.get(match.group(1).upper()) if match else None
     return kind if kind is not None else from_text(text, dialect).kind
-
-
-def writes_one_row(entry: Statement, cursor: Any) -> bool:
-    """Return whether an execution wrote one row at most.
-
-    The driver is asked only where the statement does not say, and only when it was sent before: alone it is no loop. Of
-    a first one that asks for many rows it is better to believe that it wrote many.
-    """
-    facts = entry.shape.facts
-    if entry.shape.kind == "insert":
-        return not facts.reads and ", ..." not in facts.sql
-    if facts.unique:
-        return True
-    return not _MANY(facts.sql) if entry.count == 1 else bool(cursor.rowcount <= 1)

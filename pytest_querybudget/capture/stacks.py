@@ -26,6 +26,8 @@ COMPARED = 12
 _RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 # Frames further out than this are left out of a stack: a deep recursion needs no more to be told apart.
 DEEPEST = 64
+_RUNNER = "_pytest.runner"
+_NOWHERE: Any = object()
 
 
 class Stack:
@@ -64,6 +66,12 @@ class Stack:
             self._places = tuple([self.source.place(code, at) for code, at in self.steps])
         return self._places
 
+    @property
+    def paths(self) -> set[str]:
+        """The files of its lines: cheaper than the lines."""
+        relative = self.source.relative
+        return {relative(code.co_filename) for code, _ in self.steps}
+
     def is_own(self, index: int) -> bool:
         """Return whether the step at `index` is one of the test function's own lines."""
         return 0 <= self.tested <= index
@@ -81,12 +89,15 @@ class Stack:
 Way: TypeAlias = tuple[tuple[int, CodeType, int], ...]
 
 
-def stands_here(near: Way, beyond: Way) -> bool:
-    """Return whether the frames outwards from the caller are those of a way, and those that await its greenlet."""
+def stands_here(near: Way, beyond: Way, above: int = 1) -> bool:
+    """Return whether the frames outwards from the caller are those of a way, and those that await its greenlet.
+
+    `above` is how many frames lie above the one from which the way was read.
+    """
     try:
         for away, code, instruction in near:
             # Skipping frames in C is many times cheaper than following `f_back`.
-            frame = _getframe(away + 1)
+            frame = _getframe(away + above)
             if frame.f_code is not code or frame.f_lasti != instruction:
                 return False
     except ValueError:
@@ -96,7 +107,9 @@ def stands_here(near: Way, beyond: Way) -> bool:
 
 def _awaits(way: Way) -> bool:
     at = 0
-    frame = parent_frame()
+    # As `parent_frame`, written out: each statement of an asynchronous engine comes here.
+    parent = None if getcurrent is None else getcurrent().parent
+    frame: FrameType | None = None if parent is None else parent.gr_frame
     for away, code, instruction in way:
         while frame is not None and at < away:
             frame = frame.f_back
@@ -234,6 +247,8 @@ class StackReader:
     def __init__(self, files: Source) -> None:
         self.files = files
         self.loops = Loops()
+        # The frame that nothing of the current test lies beyond: a fixture's statements are read up to there.
+        self.outermost: FrameType | None = None
         self.known: dict[tuple[object, ...], Stack] = {}
         # Ids of code objects that the stacks keep alive.
         self._starts: dict[tuple[int, int], tuple[int, int]] = {}
@@ -250,11 +265,12 @@ class StackReader:
         frames: list[FrameType] = []
         seen: set[int] = set()
         kinds = self.files.kinds
+        outermost = self.outermost or _NOWHERE
         test: FrameType | None = None
         request: FrameType | None = None
         entered = framed = tested = crossed = -1
         away = last = 0
-        while len(frames) < DEEPEST:
+        while len(frames) < DEEPEST and frame is not outermost:
             if frame is None:
                 if crossed >= 0:
                     break
@@ -344,10 +360,18 @@ class StackReader:
             found = self._starts[key] = (key[0], start_of(code, instruction))
         return found
 
+    def begin_phase(self) -> None:
+        """Remember from where pytest runs the current phase of a test: what lies beyond says nothing of it."""
+        frame: FrameType | None = _getframe(1)
+        while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
+            frame = frame.f_back
+        self.outermost = frame
+
     def forget(self) -> None:
         """Drop the stacks of a finished test; what is known of code and files stays."""
         self.known.clear()
         self._starts.clear()
+        self.outermost = None
 
 
 def thread_frames(ident: int) -> FrameType | None:

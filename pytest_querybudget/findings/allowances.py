@@ -7,12 +7,13 @@ import datetime as dt
 import linecache
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.recording.model import StackLike
 from pytest_querybudget.recording.places import Place
 
 _COMMENT = re.compile(r"#\s*querybudget:\s*allow\[([^\]]*)\]\s*(.*)")
@@ -68,9 +69,10 @@ class SourceComments:
                 return Allowed(reason=comment.reason, source=f"{comment.path}:{comment.line}", until=comment.until)
         return None
 
-    def note_places(self, places: Sequence[Place]) -> None:
-        """Remember that lines sent something: an allowance there had its chance."""
-        self.seen.update(self.around(places))
+    def note_sender(self, stack: StackLike) -> None:
+        """Remember that the lines of a stack sent something: an allowance there had its chance."""
+        if any(self._comments(each) for each in stack.paths):
+            self.seen.update(self.around(stack.places))
 
     def noted(self) -> list[Comment]:
         """Return the comments that had their chance, because their lines sent something."""

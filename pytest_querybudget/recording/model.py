@@ -6,7 +6,7 @@ Everything is aggregated while it happens: all executions of one shape of statem
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -22,6 +22,20 @@ MOST_SAMPLES = 16
 MOST_ORIGINS = 1024
 
 
+class _Nothing(dict[Any, Any]):
+    """Nothing noted: one for all statements, since most never note anything, and each dictionary is work for a GC."""
+
+    __slots__ = ()
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+    def __setitem__(self, key: object, value: object) -> None:
+        """Refuse to note what would be noted of every statement."""
+        raise TypeError(f"{key!r} belongs into a dictionary of its own")
+
+
+NOTHING: dict[Any, Any] = _Nothing()
+
+
 class StackLike(Protocol):
     """What a recording needs of a stack; see `capture.stacks.Stack`."""
 
@@ -33,6 +47,10 @@ class StackLike(Protocol):
     @property
     def places(self) -> tuple[Place, ...]:
         """Places, innermost first."""
+
+    @property
+    def paths(self) -> set[str]:
+        """The files of its places."""
 
     def is_own(self, index: int) -> bool:
         """Whether the step at `index` is one of the test function's own lines."""
@@ -155,6 +173,8 @@ class Statement:
     shape: Any
     stack: StackLike
     meaning: Meaning | None
+    # Other shapes of its family that were sent from there, in order.
+    others: dict[Any, None] | None = None
     count: int = 0
     failed: int = 0
     rows: int = 0
@@ -167,7 +187,8 @@ class Statement:
     columns: tuple[str, ...] = ()
     # Different parameter sets, up to MOST_DIGESTS of them.
     digests: set[int] = field(default_factory=set)
-    samples: list[Sample] = field(default_factory=list)
+    # What the first executions asked for, once there were two; see `samples`.
+    taken: list[Sample | Callable[[], Sample]] = field(default_factory=list)
     # Parameters and text of the first execution, until a second one makes a sample of them.
     aside: tuple[Mapping[str, Any], str, int] | None = None
     # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
@@ -182,11 +203,11 @@ class Statement:
     transactions: int = 0
     transaction: Any = None
     # For loads on behalf of an instance: what each origin's parents caused.
-    origins: dict[Origin | None, Caused] = field(default_factory=dict)
+    origins: dict[Origin | None, Caused] = NOTHING
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
-    repeats: dict[Statement, int] = field(default_factory=dict)
+    repeats: dict[Statement, int] = NOTHING
     # The same inside of one web request.
-    inside: dict[Statement, Inside] = field(default_factory=dict)
+    inside: dict[Statement, Inside] = NOTHING
     origin: Origin | None = None
     # For loads of what a commit may have expired: after how many different commits, and the number of the latest.
     commits: int = 0
@@ -206,7 +227,7 @@ class Statement:
     # Whether the function in whose loop it runs cuts a list into parts.
     parts: bool = False
     # Addresses of the coroutine frames it was sent from, where a tracer runs.
-    resumed: set[int] = field(default_factory=set)
+    resumed: set[int] | None = None
     # Once nothing more can be learned from its stack: the frames that tell that it is the same again, each as how far
     # away it is, code and instruction, and those that await the current greenlet.
     near: tuple[tuple[int, Any, int], ...] | None = None
@@ -226,7 +247,27 @@ class Statement:
 
     def __repr__(self) -> str:
         """Say what it is without a value of the application."""
-        return f"<Statement {self.shape.facts.sql!r} x{self.count}>"
+        return f"<Statement {self.sql!r} x{self.count}>"
+
+    @property
+    def sql(self) -> str:
+        """The normalised text; of several shapes what they have in common, such as `CREATE TABLE …`."""
+        return f"{self.shape.family.verb} …" if self.others else self.shape.facts.sql
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that it reads or writes."""
+        if not self.others:
+            known: tuple[str, ...] = self.shape.tables
+            return known
+        return tuple(sorted({name for each in (self.shape, *self.others) for name in each.tables}))
+
+    @property
+    def samples(self) -> list[Sample]:
+        """What the first executions asked for, none where there was only one."""
+        made = [each if isinstance(each, Sample) else each() for each in self.taken]
+        self.taken[:] = made
+        return made
 
     @property
     def location(self) -> Place | None:

@@ -92,7 +92,7 @@ def _more(number: int, shown: int, noun: str) -> list[str]:
 
 def _explanation(others: Sequence[Finding], statements: Sequence[Statement], page: Page) -> list[str]:
     """Return the findings that are about what was counted, those that cost most first."""
-    sent = {each.shape.facts.sql for each in statements}
+    sent = {each.sql for each in statements}
     told = sorted((each for each in others if each.sql in sent), key=lambda each: -each.count)
     lines = ["What explains it:"] if told else []
     for each in told[:MOST_FINDINGS]:
@@ -172,7 +172,7 @@ def statement_lines(statements: Sequence[Statement], *, by_time: bool, page: Pag
 
 
 def _statement(statement: Statement, page: Page) -> Iterator[str]:
-    yield from page.sql(f"{statement.count:>5} x ", statement.shape.facts.sql)
+    yield from page.sql(f"{statement.count:>5} x ", statement.sql)
     place = str(statement.location) if statement.location else "no line of the application"
     loaded = f", {statement.meaning.load} load" if statement.meaning else ""
     rows = f", {plural(statement.rows, 'row')}" if statement.rows else ""

@@ -55,8 +55,8 @@ class Ceiling(Rule):
             actual, statement = self.figure(statements)
             if options.limit is not None and actual > options.limit:
                 yield self.finding(
-                    sql=statement.shape.facts.sql if statement else "",
-                    tables=statement.shape.tables if statement else (),
+                    sql=statement.sql if statement else "",
+                    tables=statement.tables if statement else (),
                     count=statement.count if statement else 0,
                     location=statement.location if statement else None,
                     chain=statement.stack.places if statement else (),

@@ -115,8 +115,8 @@ class MaxQueries(Rule):
             if actual > limit or (options.exact and actual < limit):
                 most = worst(counted)
                 yield ExceededQueries(
-                    sql=most.shape.facts.sql if most else "",
-                    tables=most.shape.tables if most else (),
+                    sql=most.sql if most else "",
+                    tables=most.tables if most else (),
                     count=actual,
                     location=most.location if most else None,
                     chain=most.stack.places if most else (),

@@ -158,8 +158,8 @@ class MaxTransaction(Rule):
             first: Statement = transaction.first
             noun = {"queries": "query" if limit == 1 else "queries", "seconds": "second" if limit == 1 else "seconds"}
             yield LongTransaction(
-                sql=first.shape.facts.sql,
-                tables=first.shape.tables,
+                sql=first.sql,
+                tables=first.tables,
                 count=transaction.queries,
                 location=first.location,
                 chain=first.stack.places,

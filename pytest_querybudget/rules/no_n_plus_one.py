@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,7 +26,6 @@ from pytest_querybudget.rules.cures import (
 from pytest_querybudget.rules.loops import LoopRule, brought_in_by, caller, is_own, loop_place
 from pytest_querybudget.rules.varying import Varying, asks_the_same, varying
 
-_CATALOGS = ("sqlite_master", "sqlite_temp_master", "pg_catalog.", "pg_", "information_schema.")
 ON_BEHALF = ("lazy", "deferred", "subclass", "expired", "refresh")
 
 
@@ -195,15 +194,10 @@ def loop_of_lookups(statement: Statement, threshold: float, window: Window) -> V
     if statement.meaning is not None and not (_is_unplaced(statement) and _is_wide([statement])):
         return None
     facts = statement.shape.facts
-    if statement.repeater in (None, Repeater.REQUEST) or facts.volatile or asks_the_catalog(facts.reads):
+    if statement.repeater in (None, Repeater.REQUEST) or facts.volatile or statement.shape.catalog:
         return None
     found = varying(statement, window)
     return None if found.clean else found
-
-
-def asks_the_catalog(tables: Sequence[str]) -> bool:
-    """Return whether a statement reads nothing but the database's own catalog, as reflection does."""
-    return bool(tables) and all(each.lower().startswith(_CATALOGS) for each in tables)
 
 
 def _is_unplaced(statement: Statement) -> bool:

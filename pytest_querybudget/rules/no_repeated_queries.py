@@ -10,7 +10,7 @@ from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Meaning, Recording, StackLike, Statement, Window
 from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.loops import LoopRule, caller
-from pytest_querybudget.rules.no_n_plus_one import asks_the_catalog, loop_of_lookups
+from pytest_querybudget.rules.no_n_plus_one import loop_of_lookups
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +137,7 @@ def _times(first: Statement, again: Statement) -> int:
 
 def _can_repeat(statement: Statement) -> bool:
     facts = statement.shape.facts
-    if facts.volatile or facts.locking or statement.shape.locks or not facts.reads or asks_the_catalog(facts.reads):
+    if facts.volatile or facts.locking or statement.shape.locks or not facts.reads or statement.shape.catalog:
         return False
     return statement.meaning is None or statement.meaning.load != "eager"
 

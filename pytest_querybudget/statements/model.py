@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pytest_querybudget.recording.structure import Schema, Structure
+from pytest_querybudget.statements.words import CATALOGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class Shape:
     text: str = field(default="", compare=False, repr=False)
     dialect: str = field(default="", compare=False, repr=False)
     schema: Schema = field(default_factory=Schema, compare=False, repr=False)
+
+    @property
+    def asks_the_catalog(self) -> bool:
+        """Whether it reads nothing but the database's own catalog, as reflection does."""
+        return bool(self.reads) and all(each.lower().startswith(CATALOGS) for each in self.reads)
 
     def structure(self) -> Structure:
         """Say how a SELECT is put together: read anew each time, by the few rules that look so closely."""

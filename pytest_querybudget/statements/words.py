@@ -54,6 +54,9 @@ FIRST_WORDS = {
     ),
 }
 
+# The databases' own tables, which reflection reads.
+CATALOGS = ("sqlite_master", "sqlite_temp_master", "pg_catalog.", "pg_", "information_schema.")
+
 # Statements of kind "other" that write no table.
 HARMLESS = frozenset(
     """

@@ -13,10 +13,13 @@ from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import (
+    Column,
     Connection,
     Engine,
     Integer,
+    MetaData,
     String,
+    Table,
     TypeDecorator,
     column,
     create_engine,
@@ -34,6 +37,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
 
 from pytest_querybudget import query_budget
+from pytest_querybudget.capture.shapes import Shapes
 from pytest_querybudget.capture.threads import Strays
 
 
@@ -77,6 +81,72 @@ class Uncached(TypeDecorator[str]):
 
 
 ITEM = table("item", column("id", Integer), column("name", Uncached))
+
+
+def test_a_schema_from_one_line_is_one_statement(engine: Engine) -> None:
+    """What a `create_all` sends is one statement for each verb, with all of its tables; alone it keeps its text."""
+    metadata = MetaData()
+    for name in ("author", "book", "sale"):
+        Table(name, metadata, Column("id", Integer, primary_key=True))
+    with engine.begin() as connection, query_budget(max_queries=99) as recording:
+        metadata.create_all(connection)
+        metadata.drop_all(connection, [metadata.tables["sale"]], checkfirst=False)
+    told = [(each.count, each.sql, each.tables) for each in recording.statements()]
+    assert told == [
+        (6, "PRAGMA …", ()),
+        (3, "CREATE TABLE …", ("author", "book", "sale")),
+        (1, "DROP TABLE sale", ("sale",)),
+    ]
+    assert recording.queries(kind="ddl") == 4
+
+
+def test_schemas_of_two_lines_are_apart(engine: Engine) -> None:
+    """The line that sends DDL counts, in a loop as well, and so does the block."""
+    texts = ["CREATE TABLE a (id INTEGER)", "CREATE TABLE b (id INTEGER)", "DROP TABLE a", "DROP TABLE b"]
+    with engine.begin() as connection, query_budget(max_queries=99) as outer:
+        for each in texts:
+            connection.exec_driver_sql(each)
+        with query_budget(max_queries=99) as inner:
+            for each in texts:
+                connection.exec_driver_sql(each)
+        connection.exec_driver_sql("CREATE TABLE a (id INTEGER)")
+    verbs = [(2, "CREATE TABLE …"), (2, "DROP TABLE …")]
+    assert [(each.count, each.sql) for each in inner.statements()] == verbs
+    assert [(each.count, each.sql) for each in outer.statements()] == [
+        *verbs,
+        *verbs,
+        (1, "CREATE TABLE a(id INTEGER)"),
+    ]
+
+
+@pytest.mark.parametrize("text", ["CALL a()", "DO x", "VACUUM"])
+def test_what_is_no_schema_stays_apart(text: str) -> None:
+    """Procedures have effects of their own, and are no family."""
+    known = Shapes().find(text, None, "default")
+    assert known.kind == "other"
+    assert (known.family is not None) == (text == "VACUUM")
+
+
+def test_the_catalog_may_be_asked_again(engine: Engine) -> None:
+    """Reflection asks the same of the database's own tables: its parameters are not even looked at."""
+    question = text("SELECT name FROM sqlite_master WHERE type = :kind")
+    with engine.connect() as connection, query_budget(no_repeated_queries=True) as recording:
+        for _ in range(3):
+            connection.execute(question, {"kind": "table"}).all()
+    (only,) = recording.statements()
+    assert only.shape.catalog
+    assert (only.count, only.digests, only.repeats) == (3, set(), {})
+
+
+def test_parameters_are_digested_when_a_rule_asks(engine: Engine) -> None:
+    """What the application changes after a statement was sent does not change what is known of it."""
+    with engine.connect() as connection, query_budget(max_queries=9) as recording:
+        parameters = {"id": 0}
+        for each in range(3):
+            parameters["id"] = each
+            connection.exec_driver_sql("SELECT name FROM item WHERE id = :id", parameters).all()
+    (only,) = recording.statements()
+    assert len({sample.values["id"] for sample in only.samples}) == 3
 
 
 @pytest.mark.parametrize(

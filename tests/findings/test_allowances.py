@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -78,12 +80,18 @@ def test_a_caller_may_carry_the_comment(tmp_path: Path) -> None:
     assert comments.find(finding(1, chain=(3,))) is None
 
 
+def sender(*paths: str) -> Any:
+    """A stack of one line in each file."""
+    return SimpleNamespace(paths=set(paths), places=tuple(Place(each, 1, "f") for each in paths))
+
+
 def test_what_had_its_chance_is_known(tmp_path: Path) -> None:
     """Comments are noted when their lines send something, and used when they silence it."""
     (tmp_path / "app.py").write_text("a()  # querybudget: allow[max_rows]\nb()  # querybudget: allow[no_n_plus_one]\n")
     comments = SourceComments(tmp_path, TODAY)
     assert comments.noted() == []
-    comments.note_places((Place("app.py", 1, "f"), Place("missing.py", 1, "f")))
+    comments.note_sender(sender("app.py", "missing.py"))
+    comments.note_sender(sender("missing.py"))
     comments.find(finding(2))
     assert [each.line for each in comments.noted()] == [1, 2]
     assert [each.line for each in comments.used] == [2]

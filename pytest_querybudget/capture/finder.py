@@ -1,0 +1,258 @@
+"""Finds the statement of the recording that an execution belongs to.
+
+One look at the stack tells it where the same was seen before; only what is new reads the whole stack.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FrameType
+from typing import Any
+
+from pytest_querybudget.capture import orm
+from pytest_querybudget.capture.journal import Journal
+from pytest_querybudget.capture.rows import CountingFetch, LinkingFetch, streams
+from pytest_querybudget.capture.sessions import Sessions
+from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
+from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
+from pytest_querybudget.capture.stacks import (
+    COMPARED,
+    Mark,
+    Reading,
+    Stack,
+    StackReader,
+    mark,
+    mark_of,
+    resumed,
+    standing_of,
+    stands_here,
+)
+from pytest_querybudget.recording.loops import Repeater
+from pytest_querybudget.recording.model import Hop, Meaning, Statement
+
+
+class Finder:
+    """Finds a statement by its shape and by the frames that it was sent from, and who sends it again.
+
+    Each method that reads frames counts them from `Observer.observe`.
+    """
+
+    def __init__(self, reader: StackReader, shapes: Shapes, sessions: Sessions) -> None:
+        self.reader = reader
+        self.shapes = shapes
+        self.sessions = sessions
+
+    def find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
+        """Return the statement of the recording that this shape has where it was sent from."""
+        frame = sys._getframe(1)  # noqa: SLF001
+        kin = shape.family
+        if kin is not None:
+            known = kin.latest if not journal.inner else journal.latest.get(kin)
+            if known is not None and self._sends(journal, known):
+                self._remember(journal, shape, known)
+                return known
+        standing = journal.standing
+        statements = journal.window.statements
+        # Several statements come from one call of `create_all`, `flush` or a query with eager loads.
+        if (
+            standing is None
+            or (id(kin or shape), id(standing.stack)) in statements
+            or not self.reader.stands(frame, standing)
+            # The test goes on while a thread of it stays where it was.
+            or standing.stack.position != journal.position(None)
+            or sys.gettrace() is not None
+        ):
+            return self._read(journal, shape, context, cursor, start)
+        if standing.request is not None:
+            standing.request.since.setdefault(id(journal), journal.sequence)
+        return self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
+
+    def _read(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
+        """Read the stack, and return the statement of the recording that this shape has there."""
+        reading = self.reader.read(sys._getframe(2), journal.own, journal.position)  # noqa: SLF001
+        entry = journal.window.statements.get((id(shape.family or shape), id(reading.stack)))
+        request = self.request(journal, reading)
+        if request is not None:
+            request.since.setdefault(id(journal), journal.sequence)
+        if entry is None:
+            marks = [mark_of(each) for each in reading.frames]
+            entry = self._begin(journal, shape, reading.stack, marks, context, cursor, start)
+            if sys.gettrace() is not None:
+                entry.resumed = set()
+                list(resumed(reading.frames, entry.resumed))
+            journal.standing = standing_of(reading, marks, request)
+            return entry
+        if entry.repeater is not Repeater.APPLICATION:
+            self._find_repeater(journal, entry, reading, requested=request is not None)
+        elif entry.near is not None:
+            # The way through the libraries in between may differ from call to call; the last one is the likeliest.
+            _compare(entry, reading, len(entry.near) + len(entry.beyond))
+        self._remember(journal, shape, entry)
+        return entry
+
+    def _begin(
+        self,
+        journal: Journal,
+        shape: ShapeEntry,
+        stack: Stack,
+        marks: list[Mark],
+        context: Any,
+        cursor: Any,
+        start: float,
+    ) -> Statement:
+        """Add a statement to the recording, and mark the frames that it was sent from."""
+        new = self._new_statement(journal, shape, stack, context, cursor)
+        # Another thread may have come here in the meantime.
+        entry = journal.window.statements.setdefault((id(shape.family or shape), id(stack)), new)
+        entry.first = entry.first or start
+        for each in marks:
+            each.statements.add(id(entry))
+        self._remember(journal, shape, entry)
+        return entry
+
+    def _remember(self, journal: Journal, shape: ShapeEntry, entry: Statement) -> None:
+        if shape is not entry.shape:
+            entry.others = entry.others or {}
+            entry.others[shape] = None
+        for each in (shape, shape.family) if shape.family is not None else (shape,):
+            if journal.inner:
+                journal.latest[each] = entry
+            else:
+                self.shapes.remember(each, entry)
+
+    def _sends(self, journal: Journal, entry: Statement) -> bool:
+        """Return whether the frame that asked for a statement is where the latest of its family was sent from."""
+        test = journal.frame
+        return (
+            entry.window is journal.window
+            and entry.near is not None
+            and (test is None or entry.stack.position == journal.instruction(test))
+            and stands_here(entry.near, entry.beyond, 3)
+        )
+
+    def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
+        """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
+        stack: Any = entry.stack
+        index = self.mark(reading, entry)
+        entry.calls += 1
+        if index < 0:
+            waiting = self._waiting(journal)
+            if any(self.reader.loops.anywhere(each) for each in waiting):
+                entry.repeater = Repeater.APPLICATION
+                _compare(entry, reading, COMPARED)
+            elif not waiting:
+                entry.repeater = Repeater.REQUEST if stack.entered >= 0 or requested else Repeater.TEST
+            # Without a loop the application has started each thread or task by itself.
+            return
+        frame = reading.frames[index]
+        looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
+        if index == 0:
+            if not stack.recursive:
+                _compare(entry, reading, 2)
+            if not looping:
+                # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
+                return
+        if 0 <= reading.entered <= index:
+            entry.repeater = Repeater.REQUEST
+        elif self.is_arrangement(journal, frame):
+            entry.repeater = Repeater.TEST
+        else:
+            entry.repeater = Repeater.APPLICATION
+            entry.calls -= 1
+            entry.loop = stack.step_of(frame) if looping else -1
+            entry.parts = self.reader.loops.parts(frame.f_code)
+            # A function that calls itself stands in the stack once.
+            steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
+            # One step more tells its caller.
+            _compare(entry, reading, min(steps + 1, COMPARED))
+
+    def is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
+        code = frame.f_code
+        return id(code) in journal.own or self.reader.files.is_arrangement(code, frame.f_globals)
+
+    def mark(self, reading: Reading, entry: Statement) -> int:
+        """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""
+        index = mark(reading.frames, id(entry))
+        if sys.gettrace() is None:
+            return index
+        loops = self.reader.loops
+        if entry.resumed is None:
+            entry.resumed = set()
+        for found in list(resumed(reading.frames, entry.resumed)):
+            frame = reading.frames[found]
+            if (index < 0 or found < index) and loops.contains(frame.f_code, frame.f_lasti):
+                return found
+        return index
+
+    def _new_statement(self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any) -> Statement:
+        entry = Statement(shape, stack, None)
+        entry.window = journal.window
+        entry.dialect = context.dialect.name
+        description = cursor.description
+        if description:
+            entry.columns = tuple([each[0] for each in description]) if isinstance(description, (list, tuple)) else ()
+        entry.streams = streams(context)
+        if description or entry.streams:
+            # A server-side cursor describes its rows only when the first one has been fetched.
+            entry.strategy = LinkingFetch(entry) if shape.linked else CountingFetch(entry)
+        if shape.by_identity:
+            entry.by_query = orm.is_query_get(sys._getframe(1))  # noqa: SLF001
+        if shape.orm:
+            load = orm.load_of(context)
+            if load is not None:
+                entry.meaning = self._meaning(journal, load, context)
+        return entry
+
+    def _meaning(self, journal: Journal, load: orm.Load, context: Any) -> Meaning:
+        if load.state is None:
+            return orm.meaning_of(load, (), None)
+        origin, before, _ = journal.runs.find(load.state.runid)
+        path: tuple[Hop, ...] | None = before
+        if before:
+            path = orm.continued_path(before, load)
+        elif origin is not None and origin.statement.compiled is not None:
+            path = orm.joined_path(origin.statement.compiled, load)
+        scope = self.sessions.scope(context.root_connection)
+        return orm.meaning_of(load, path, "commit" if scope.commits else None)
+
+    def _waiting(self, journal: Journal) -> list[CodeType]:
+        """Return the application's functions, and not the test or a web client, that wait for this thread or task."""
+        frame = journal.frame
+        if frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti):
+            return []
+        found: list[CodeType] = []
+        for frames in journal.waiting_frames():
+            waiting: list[CodeType] = []
+            for each in frames:
+                code = each.f_code
+                kind = self.reader.files.kind(code.co_filename)
+                if kind == FRAMEWORK:
+                    waiting.clear()
+                elif kind == APPLICATION and id(code) not in journal.own:
+                    waiting.append(code)
+            found += waiting
+        return found
+
+    def request(self, journal: Journal, reading: Reading) -> Mark | None:
+        """Return the mark on the frame of the request that is being served, None where there is none to be seen."""
+        frame = reading.request
+        if reading.stack.tested < 0 and journal.frame is not None:
+            # A thread or a task of its own serves it, and the client waits in the test.
+            frame = self._waiting_client(journal) or frame
+        return None if frame is None else mark_of(frame)
+
+    def _waiting_client(self, journal: Journal) -> FrameType | None:
+        for frames in journal.waiting_frames():
+            inside = False
+            for each in frames:
+                inside = inside or id(each.f_code) in journal.own
+                if inside and self.reader.files.kind(each.f_code.co_filename) == FRAMEWORK:
+                    return each
+        return None
+
+
+def _compare(entry: Statement, reading: Reading, steps: int) -> None:
+    """Let the innermost steps tell from now on that a statement is sent from the same place again."""
+    near, beyond = reading.innermost(steps)
+    if near or beyond:
+        entry.near, entry.beyond = near, beyond
