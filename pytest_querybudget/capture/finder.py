@@ -46,11 +46,12 @@ class Finder:
         """Return the statement of the recording that this shape has where it was sent from."""
         frame = sys._getframe(1)  # noqa: SLF001
         kin = shape.family
-        if kin is not None:
-            known = kin.latest if not journal.inner else journal.latest.get(kin)
-            if known is not None and self._sends(journal, known):
-                self._remember(journal, shape, known)
-                return known
+        known = (kin or shape).latest if not journal.inner else journal.latest.get(kin or shape)
+        if known is not None and (
+            (known.way and self._is_arranged_again(journal, known)) or (kin is not None and self._sends(journal, known))
+        ):
+            self._remember(journal, shape, known)
+            return known
         standing = journal.standing
         statements = journal.window.statements
         # Several statements come from one call of `create_all`, `flush` or a query with eager loads.
@@ -122,13 +123,38 @@ class Finder:
 
     def _sends(self, journal: Journal, entry: Statement) -> bool:
         """Return whether the frame that asked for a statement is where the latest of its family was sent from."""
+        near = entry.near
+        return near is not None and self._is_now(journal, entry) and stands_here(near, entry.beyond, 3)
+
+    def _is_now(self, journal: Journal, entry: Statement) -> bool:
+        """Return whether the test is still in the window of a statement, and where it was."""
         test = journal.frame
-        return (
-            entry.window is journal.window
-            and entry.near is not None
-            and (test is None or entry.stack.position == journal.instruction(test))
-            and stands_here(entry.near, entry.beyond, 3)
-        )
+        return entry.window is journal.window and (test is None or entry.stack.position == journal.instruction(test))
+
+    def _is_arranged_again(self, journal: Journal, entry: Statement) -> bool:
+        """Return whether a test, or what arranges for it, sends a statement once more: `_find_repeater` in one look."""
+        if not self._is_now(journal, entry) or sys.gettrace() is not None:
+            return False
+        new: list[FrameType] = []
+        try:
+            for away, code, instruction in entry.way:
+                frame = sys._getframe(away + 2)  # noqa: SLF001
+                if frame.f_code is not code or frame.f_lasti != instruction:
+                    return False
+                known = frame.f_trace
+                if type(known) is Mark and id(entry) in known.statements:
+                    break
+                new.append(frame)
+            else:
+                return False
+        except ValueError:
+            return False
+        if not new or not self.is_arrangement(journal, frame):
+            return False
+        for each in new:
+            mark_of(each).statements.add(id(entry))
+        entry.calls += 1
+        return True
 
     def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
@@ -152,10 +178,13 @@ class Finder:
             if not looping:
                 # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
                 return
+        entry.way = ()
         if 0 <= reading.entered <= index:
             entry.repeater = Repeater.REQUEST
         elif self.is_arrangement(journal, frame):
             entry.repeater = Repeater.TEST
+            if reading.request is None and not reading.beyond and not stack.recursive:
+                entry.way = reading.near
         else:
             entry.repeater = Repeater.APPLICATION
             entry.calls -= 1

@@ -232,6 +232,8 @@ class Statement:
     # away it is, code and instruction, and those that await the current greenlet.
     near: tuple[tuple[int, Any, int], ...] | None = None
     beyond: tuple[tuple[int, Any, int], ...] = ()
+    # The same where the test repeats it: something may still be learned, but no further out than the test.
+    way: tuple[tuple[int, Any, int], ...] = ()
     dialect: str = ""
     plan: Any = None
     # The compiled statement of an ORM query, to find the path along which its joins brought something in.

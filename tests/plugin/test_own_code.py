@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_querybudget.windows import own_code
-from tests.plugin.suites import Suite
+from tests.plugin.suites import HEAD, Suite
 
 
 def keeping(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -78,3 +78,52 @@ def test_a_loop_over_a_generator_is_one_place(suite: Suite) -> None:
         """
     )
     assert [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "call"] == [8]
+
+
+HELPERS = """
+from shop import engine, select, Customer
+
+def one(connection, key):
+    return connection.execute(select(Customer.name).where(Customer.id == key)).all()
+
+def each(connection, keys):
+    return [one(connection, key) for key in keys]
+
+def through(connection, keys):
+    for key in keys:
+        each(connection, [key])
+"""
+
+
+@pytest.mark.parametrize(
+    ("body", "count", "found"),
+    [
+        # Told, and no failure: only a test that declares the rule is held to it.
+        ("for key in range(9): one(connection, key)", 9, ["no_n_plus_one"]),
+        ("for key in range(9): each(connection, [key])", 9, ["no_n_plus_one"]),
+        # The helper loops as well, at first or after the test has called it several times.
+        ("for keys in ([1], [2], [3], [1, 2, 3, 4]): each(connection, keys)", 7, ["NO_N_PLUS_ONE"]),
+        ("for keys in ([1, 2, 3, 4], [1], [2]): each(connection, keys)", 6, ["NO_N_PLUS_ONE"]),
+        ("for keys in ([1], [2], [3], [1, 2, 3, 4]): through(connection, keys)", 7, ["NO_N_PLUS_ONE"]),
+        # Two lines of the test are two places.
+        ("for key in (1, 2): one(connection, key); one(connection, key + 5)", 2, ["no_n_plus_one"]),
+    ],
+)
+def test_a_loop_in_the_test_is_no_fault_of_the_application(
+    suite: Suite, body: str, count: int, found: list[str]
+) -> None:
+    """A test may do the same again and again; what the application does again in one of the rounds is found all the same."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/helpers.py", HELPERS)
+    done = suite.run(
+        f"""
+def test_it():
+    with engine.connect() as connection:
+        {body}
+""",
+        "--querybudget=strict",
+        head=HEAD + "from app.helpers import each, one, through\n",
+    )
+    sent = [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "call"]
+    assert count in sent
+    assert [each for each in done.found("test_it") if each.lower() == "no_n_plus_one"] == found
