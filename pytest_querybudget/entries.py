@@ -10,7 +10,6 @@ from pytest_querybudget.recording.model import Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.plans import NotPlanned, Planned
 from pytest_querybudget.reports.document import (
-    FOLDED_KINDS,
     Allowance,
     BudgetEntry,
     FindingEntry,
@@ -22,10 +21,10 @@ from pytest_querybudget.reports.document import (
     TransactionsEntry,
 )
 from pytest_querybudget.rules.columns import columns_of
+from pytest_querybudget.statements.verbs import verb_of
 from pytest_querybudget.verdicts import Verdict
 
 PHASES = ("setup", "call", "teardown")
-_LONGEST_VERB = 40
 
 
 def location(place: Place | None) -> Location | None:
@@ -54,14 +53,13 @@ def statement_entry(
         time=_seconds(statement.time),
         location=location(statement.location),
         phase=window.phase,
-        # As many statements as there are tables are no statements for each table.
-        reads=() if statement.others else facts.reads,
-        writes=() if statement.others else facts.writes,
+        reads=() if statement.is_mixed else facts.reads,
+        writes=() if statement.is_mixed else facts.writes,
         max_rows=statement.max_rows,
         max_time=_seconds(statement.max_time),
         first=_seconds(statement.first - started),
         last=_seconds(statement.last - started),
-        chain=chain,
+        chain=() if statement.is_mixed else chain,
         relationship=meaning.relationship if meaning else None,
         load=meaning.load if meaning else None,
         window=window.label,
@@ -193,21 +191,19 @@ def _folded(entries: Iterable[StatementEntry]) -> list[StatementEntry]:
 
 
 def _fold(entry: StatementEntry) -> object:
-    if entry.kind not in FOLDED_KINDS or entry.plan is not None:
+    verb = verb_of(entry.kind, entry.sql)
+    if not verb or entry.plan is not None:
         return id(entry)
     place = entry.location and (entry.location.path, entry.location.function)
-    return entry.kind, _verb(entry), place, entry.phase, entry.window
-
-
-def _verb(entry: StatementEntry) -> str:
-    words = entry.sql.split(None, 2)[: 2 if entry.kind == "ddl" else 1]
-    return " ".join(words)[:_LONGEST_VERB].upper()
+    return entry.kind, verb, place, entry.phase, entry.window
 
 
 def _joined(entries: list[StatementEntry]) -> StatementEntry:
     return replace(
         entries[0],
-        sql=f"{_verb(entries[0])} …" if len({each.sql for each in entries}) > 1 else entries[0].sql,
+        sql=f"{verb_of(entries[0].kind, entries[0].sql)} …"
+        if len({each.sql for each in entries}) > 1
+        else entries[0].sql,
         tables=_all(each.tables for each in entries),
         columns=_all(each.columns for each in entries),
         # As many statements as there are tables are no statements for each table.

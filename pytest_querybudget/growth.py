@@ -344,7 +344,7 @@ def sent(recording: Recording) -> dict[Sender, int]:
     counts: dict[Sender, int] = {}
     for each in recording.statements():
         if each.shape.kind != "transaction":
-            sender = each.sql, each.location
+            sender = each.name, each.location
             counts[sender] = counts.get(sender, 0) + each.count
     return counts
 
@@ -357,7 +357,7 @@ def findings_of(found: Iterable[Grown], sizes: Sequence[int], recording: Recordi
     explained = _explained(recording)
     by_sender: dict[Sender, Statement] = {}
     for each in recording.statements():
-        by_sender.setdefault((each.sql, each.location), each)
+        by_sender.setdefault((each.name, each.location), each)
     for one in found:
         statement = by_sender[one.sender]
         cause = explained.get(one.sender)

@@ -128,7 +128,7 @@ def _sent(recording: Recording, cured: Collection[Place]) -> Iterator[tuple[Key,
         if kind == "transaction" or each.meaning is not None:
             continue
         is_cured = kind == "select" and each.location in cured
-        key = ("query", each.location, "") if is_cured else (kind, each.location, each.sql)
+        key = ("query", each.location, "") if is_cured else (kind, each.location, each.name)
         count, rows = totals.get(key, (0, 0))
         totals[key] = (count + each.count, rows + (each.rows if is_cured else 0))
     yield from totals.items()

@@ -28,7 +28,7 @@ from pytest_querybudget.capture.stacks import (
     stands_here,
 )
 from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import Hop, Meaning, Statement
+from pytest_querybudget.recording.model import Hop, Meaning, Member, Statement
 
 
 class Finder:
@@ -44,7 +44,6 @@ class Finder:
 
     def find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
         """Return the statement of the recording that this shape has where it was sent from."""
-        frame = sys._getframe(1)  # noqa: SLF001
         kin = shape.family
         known = (kin or shape).latest if not journal.inner else journal.latest.get(kin or shape)
         if known is not None and (
@@ -52,6 +51,7 @@ class Finder:
         ):
             self._remember(journal, shape, known)
             return known
+        frame = sys._getframe(1)  # noqa: SLF001
         standing = journal.standing
         statements = journal.window.statements
         # Several statements come from one call of `create_all`, `flush` or a query with eager loads.
@@ -112,9 +112,8 @@ class Finder:
         return entry
 
     def _remember(self, journal: Journal, shape: ShapeEntry, entry: Statement) -> None:
-        if shape is not entry.shape:
-            entry.others = entry.others or {}
-            entry.others[shape] = None
+        if entry.members is not None:
+            entry.members.setdefault(shape, Member())
         for each in (shape, shape.family) if shape.family is not None else (shape,):
             if journal.inner:
                 journal.latest[each] = entry
@@ -124,7 +123,8 @@ class Finder:
     def _sends(self, journal: Journal, entry: Statement) -> bool:
         """Return whether the frame that asked for a statement is where the latest of its family was sent from."""
         near = entry.near
-        return near is not None and self._is_now(journal, entry) and stands_here(near, entry.beyond, 3)
+        # Above the observer's frame are those of this method and of `find`.
+        return near is not None and self._is_now(journal, entry) and stands_here(near, entry.beyond, above=3)
 
     def _is_now(self, journal: Journal, entry: Statement) -> bool:
         """Return whether the test is still in the window of a statement, and where it was."""
@@ -138,6 +138,7 @@ class Finder:
         new: list[FrameType] = []
         try:
             for away, code, instruction in entry.way:
+                # Above the observer's frame are those of this method and of `find`.
                 frame = sys._getframe(away + 2)  # noqa: SLF001
                 if frame.f_code is not code or frame.f_lasti != instruction:
                     return False
@@ -216,6 +217,8 @@ class Finder:
     def _new_statement(self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any) -> Statement:
         entry = Statement(shape, stack, None)
         entry.window = journal.window
+        if shape.family is not None:
+            entry.members = {}
         entry.dialect = context.dialect.name
         description = cursor.description
         if description:

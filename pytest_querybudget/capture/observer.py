@@ -11,11 +11,7 @@ from weakref import ref
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.finder import Finder
 from pytest_querybudget.capture.journal import MOST_SEEN, Journal
-from pytest_querybudget.capture.parameters import (
-    UNKNOWN,
-    digest,
-    digest_unordered,
-)
+from pytest_querybudget.capture.parameters import UNKNOWN, digest, digest_unordered
 from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, LinkingFetch, strategy_for
 from pytest_querybudget.capture.samples import take_sample
 from pytest_querybudget.capture.sessions import Scope, Sessions
@@ -111,6 +107,10 @@ class Observer:
         entry.last = finished
         if self.transactions is not None:
             self.transactions.note(journal, entry, connection, start, finished)
+        if entry.members is not None:
+            member = entry.members[shape]
+            member.count += 1
+            member.max_time = max(elapsed, member.max_time)
         if failed:
             entry.failed += 1
             # Whoever sends again what came before a failure tries anew.
@@ -150,7 +150,7 @@ class Observer:
         shape = entry.shape
         if not scope.of_session:
             self.sessions.follow_transaction(scope, connection)
-        if shape.expanding:
+        if shape.unordered:
             values = digest_unordered(parameters, context.compiled_parameters[0], shape.expanding, shape.fixed)
         else:
             values = digest(parameters)
@@ -285,14 +285,16 @@ class Observer:
 
 
 def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:
-    caused = entry.origins.get(origin)
+    origins = entry.origins
+    if origins is None:
+        origins = entry.origins = {}
+    caused = origins.get(origin)
     if caused is not None:
         levels = caused.levels
         levels[level] = levels.get(level, 0) + 1
         caused.varied = caused.varied or values == UNKNOWN or values != caused.first
-    elif len(entry.origins) < MOST_ORIGINS:
-        entry.origins = entry.origins or {}
-        entry.origins[origin] = Caused(values, levels={level: 1})
+    elif len(origins) < MOST_ORIGINS:
+        origins[origin] = Caused(values, levels={level: 1})
 
 
 def _writes_one_row(entry: Statement, cursor: Any) -> bool:

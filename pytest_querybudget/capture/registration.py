@@ -141,24 +141,17 @@ class Registration:
 
     def renew(self) -> bool:
         """Listen again where somebody cleared SQLAlchemy's listeners; return whether that was so."""
-        statements, sessions, dialect = self._probes
-        if statements[self.outrun].contains() and sessions.contains() and dialect._has_events:  # noqa: SLF001
+        from sqlalchemy import event
+        from sqlalchemy.engine import Dialect
+
+        statements = self._of_cursors if self.outrun else self._of_dialects
+        # One of each kind tells of all, and this is asked several times in each test.
+        heard = all(event.contains(*each[:3]) for each in (statements[0], self._of_sessions[-1]))
+        if heard and Dialect._has_events:  # noqa: SLF001 - what `event.listen` sets
             return False
         self.add()
-        dialect._has_events = True  # noqa: SLF001 - what `event.listen` sets
+        Dialect._has_events = True  # noqa: SLF001
         return True
-
-    @cached_property
-    def _probes(self) -> tuple[tuple[Any, Any], Any, Any]:
-        """What tells whether one listener of each kind is still there: asked several times in each test."""
-        from sqlalchemy.engine import Dialect
-        from sqlalchemy.event.api import _event_key
-
-        dialects, cursors, sessions = (
-            _event_key(*listeners[index][:3])
-            for listeners, index in ((self._of_dialects, 0), (self._of_cursors, 0), (self._of_sessions, 1))
-        )
-        return (dialects, cursors), sessions, Dialect
 
     def _is_first(self, name: str) -> bool:
         """Return whether a capture hears an event first: this one, or that of a run around this run, which asks it.

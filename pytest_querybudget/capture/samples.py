@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from pytest_querybudget.capture.parameters import are_plain, digests, grouped, list_length, words_of
@@ -11,28 +10,81 @@ from pytest_querybudget.capture.shapes import ShapeEntry
 from pytest_querybudget.recording.model import Sample, Statement
 from pytest_querybudget.recording.patterns import leading_wildcard
 
+# How many parameters, and how long a text among them, may be kept until a rule asks for digests of them.
+MOST_KEPT = 32
+LONGEST_KEPT = 200
+
+
+class Taken:
+    """One execution, from which a sample is made when a rule asks: few rules do, and of few statements.
+
+    Its representation shows no value.
+    """
+
+    __slots__ = ("_made", "call", "database", "follows", "named", "rows", "shape", "text")
+
+    def __init__(
+        self, named: Mapping[str, Any], shape: ShapeEntry, text: str, database: int, *, rows: int, call: int
+    ) -> None:
+        self.named = named
+        self.shape = shape
+        self.text = text
+        self.database = database
+        self.rows = rows
+        self.call = call
+        self.follows = False
+        self._made: Sample | None = None
+
+    def sample(self) -> Sample:
+        """Return digests of the parameters by name, to see which of them vary, and let go of the parameters."""
+        if self._made is None:
+            self._made = self._make()
+            self.named, self.text = {}, ""
+        return self._made
+
+    def _make(self) -> Sample:
+        named, shape = self.named, self.shape
+        together = grouped(named, shape.expanding) if shape.expanding else named
+        return Sample(
+            digests(together),
+            list_length(together),
+            rows=self.rows,
+            text=self.text if shape.literal else None,
+            database=self.database,
+            follows=self.follows,
+            wild={key: sign for key, each in named.items() if type(each) is str and (sign := leading_wildcard(each))},
+            call=self.call,
+        )
+
 
 def take_sample(entry: Statement, context: Any, parameters: Any, statement: str) -> None:
     """Remember what an execution asked for.
 
-    Most statements are sent once, so the first is only put aside, and few are judged by their values, so that digests
-    are made when a rule asks for them. Plain values alone may be kept for that, and not those that are written, which
-    may be large.
+    Most statements are sent once, so the first is only put aside; plain values alone may be kept for that.
     """
-    named = _named(context, parameters, entry.shape)
-    plain = are_plain(named.values())
-    if entry.count == 1 and plain:
-        entry.aside = named, statement, id(context.dialect)
+    named, database = _named(context, parameters, entry.shape), id(context.dialect)
+    if entry.count == 1 and are_plain(named.values()):
+        entry.aside = named, statement, database
         return
     if entry.aside is not None:
-        first, text, database = entry.aside
+        first, text, where = entry.aside
         entry.aside = None
-        entry.taken.append(partial(_sample, first, entry.shape, text, 0, database))
-    follows = bool(entry.last_values) and _follows(entry, parameters, statement)
-    sample = partial(
-        _sample, named, entry.shape, statement, entry.last_rows, id(context.dialect), call=entry.calls, follows=follows
-    )
-    entry.taken.append(sample if plain and entry.shape.kind == "select" else sample())
+        _take(entry, Taken(first, entry.shape, text, where, rows=0, call=0))
+    taken = Taken(named, entry.shape, statement, database, rows=entry.last_rows, call=entry.calls)
+    taken.follows = bool(entry.last_values) and _follows(entry, parameters, statement)
+    _take(entry, taken)
+
+
+def _take(entry: Statement, taken: Taken) -> None:
+    values = taken.named.values()
+    if len(values) > MOST_KEPT or not are_plain(values) or _are_long(values):
+        # What the application may change, or what is large, is not kept.
+        taken.sample()
+    entry.taken.append(taken)
+
+
+def _are_long(values: Any) -> bool:
+    return any(type(each) in (str, bytes) and len(each) > LONGEST_KEPT for each in values)
 
 
 def _follows(entry: Statement, parameters: Any, statement: str) -> bool:
@@ -53,20 +105,3 @@ def _named(context: Any, parameters: Any, shape: ShapeEntry) -> Mapping[str, Any
         # The application's own, which it may fill anew for the next execution.
         return dict(parameters)
     return {str(index): each for index, each in enumerate(parameters)}
-
-
-def _sample(
-    named: Mapping[str, Any],
-    shape: ShapeEntry,
-    statement: str,
-    before: int,
-    database: int,
-    *,
-    call: int = 0,
-    follows: bool = False,
-) -> Sample:
-    """Note digests of the parameters by name, to see which of them vary."""
-    together = grouped(named, shape.expanding) if shape.expanding else named
-    text = statement if shape.literal else None
-    wild = {key: sign for key, each in named.items() if type(each) is str and (sign := leading_wildcard(each))}
-    return Sample(digests(together), list_length(together), before, text, database, follows, wild, call)

@@ -9,14 +9,7 @@ from typing import Any
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.recording.model import Statement
-from pytest_querybudget.statements import (
-    HARMLESS,
-    Shape,
-    from_compiled,
-    from_text,
-    literals,
-    normalise,
-)
+from pytest_querybudget.statements import Shape, from_compiled, from_text, literals, normalise, verb_of
 
 # Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full. What
 # is unusual is looked for where literals are masked: what stands in them means nothing, and what opens an unusual
@@ -27,13 +20,11 @@ _PREFIXED = re.compile(r"[eEnNbBxX]\?").search
 _SELECTS = re.compile(r"\s*select\b", re.IGNORECASE).match
 _KIND = re.compile(r"\s*([A-Za-z]+)")
 # What stands in a SELECT that may read nothing but the database's catalog.
-_CATALOG = re.compile(r"sqlite_(?:temp_)?master|\bpg_|information_schema", re.IGNORECASE).search
+_CATALOG = re.compile(r"\bsqlite_|\bpg_|_schema\b|\bmysql\b", re.IGNORECASE).search
 # The names that SQLAlchemy gives to savepoints count on: all of them are one shape.
 _SAVEPOINT = re.compile(r"((?:RELEASE |ROLLBACK TO )?SAVEPOINT )[\w\"`\[\]]+$")
 # How many texts are remembered as they were sent: a text for each row would fill the memory.
 MOST_TEXTS = 10_000
-# A verb of one word and an endless name is no verb.
-LONGEST_VERB = 40
 _COMPILED_ANEW = ("transaction", "ddl")
 _KINDS = {
     "SELECT": "select",
@@ -88,6 +79,7 @@ class ShapeEntry:
         "orm",
         "planned",
         "text",
+        "unordered",
     )
 
     def __init__(self, text: str, masked: str, kind: str, dialect: str) -> None:
@@ -111,6 +103,8 @@ class ShapeEntry:
         # The binds that hold IN lists, and the others.
         self.expanding: frozenset[str] = frozenset()
         self.fixed: tuple[str, ...] = ()
+        # Whether its parameters mean the same in another order of a list.
+        self.unordered = False
         self.orm = False
         # Whether it loads instances, and not columns alone.
         self.instances = False
@@ -204,12 +198,11 @@ class Shapes:
 
     def _place(self, entry: ShapeEntry) -> None:
         if entry.kind == "select":
-            entry.catalog = bool(_CATALOG(entry.masked)) and entry.facts.asks_the_catalog
-        elif entry.kind in ("ddl", "other"):
-            words = entry.masked.upper().split(None, 2)[: 2 if entry.kind == "ddl" else 1]
-            if entry.kind == "ddl" or not HARMLESS.isdisjoint(words):
-                verb = " ".join(words)[:LONGEST_VERB]
-                entry.family = self.families.setdefault(verb, Family(verb))
+            # What the application maps is its own, whatever it calls it.
+            asks = not entry.orm and _CATALOG(entry.masked) is not None
+            entry.catalog = asks and entry.facts.asks_the_catalog
+        elif verb := verb_of(entry.kind, entry.masked):
+            entry.family = self.families.setdefault(verb, Family(verb))
 
     def remember(self, kind: ShapeEntry | Family, latest: Statement) -> None:
         """Remember the latest statement of a shape or of a family, until the test ends."""
@@ -224,6 +217,9 @@ class Shapes:
         names = compiled.bind_names
         entry.expanding = frozenset(name for each, name in names.items() if getattr(each, "expanding", False))
         entry.fixed = tuple(name for name in names.values() if name not in entry.expanding)
+        # The members of a tuple belong together, in their order.
+        tuples = any(getattr(each.type, "_is_tuple_type", False) for each in names)
+        entry.unordered = bool(entry.expanding) and not tuples
         entry.linked = entry.facts.schema.linked
         entry.locks = orm.asks_for_locks(compiled)
         if orm.is_orm_select(compiled):
@@ -237,9 +233,9 @@ class Shapes:
     @alone
     def forget(self) -> None:
         """Let go of the statements of a finished test."""
-        for each in self.sent:
+        sent, self.sent = self.sent, []
+        for each in sent:
             each.latest = None
-        self.sent.clear()
 
 
 def is_default(context: Any, statement: str) -> bool:

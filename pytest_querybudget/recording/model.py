@@ -6,7 +6,7 @@ Everything is aggregated while it happens: all executions of one shape of statem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -20,20 +20,6 @@ MOST_DIGESTS = 16
 MOST_SAMPLES = 16
 # How many results that brought in parents are told apart for one statement.
 MOST_ORIGINS = 1024
-
-
-class _Nothing(dict[Any, Any]):
-    """Nothing noted: one for all statements, since most never note anything, and each dictionary is work for a GC."""
-
-    __slots__ = ()
-    __hash__ = object.__hash__  # type: ignore[assignment]
-
-    def __setitem__(self, key: object, value: object) -> None:
-        """Refuse to note what would be noted of every statement."""
-        raise TypeError(f"{key!r} belongs into a dictionary of its own")
-
-
-NOTHING: dict[Any, Any] = _Nothing()
 
 
 class StackLike(Protocol):
@@ -163,6 +149,21 @@ class Sample:
     call: int = 0
 
 
+class TakenLike(Protocol):
+    """What is remembered of one execution until a rule asks; see `capture.samples.Taken`."""
+
+    def sample(self) -> Sample:
+        """Return what varies."""
+
+
+@dataclass(slots=True)
+class Member:
+    """How often one shape of several was sent, and the longest that it took, in seconds."""
+
+    count: int = 0
+    max_time: float = 0.0
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Statement:
     """All executions of one shape from one stack in one window.
@@ -173,8 +174,8 @@ class Statement:
     shape: Any
     stack: StackLike
     meaning: Meaning | None
-    # Other shapes of its family that were sent from there, in order.
-    others: dict[Any, None] | None = None
+    # Where its shape is one of a family: what was sent of each shape, in the order in which they came.
+    members: dict[Any, Member] | None = None
     count: int = 0
     failed: int = 0
     rows: int = 0
@@ -188,7 +189,7 @@ class Statement:
     # Different parameter sets, up to MOST_DIGESTS of them.
     digests: set[int] = field(default_factory=set)
     # What the first executions asked for, once there were two; see `samples`.
-    taken: list[Sample | Callable[[], Sample]] = field(default_factory=list)
+    taken: list[TakenLike] = field(default_factory=list)
     # Parameters and text of the first execution, until a second one makes a sample of them.
     aside: tuple[Mapping[str, Any], str, int] | None = None
     # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
@@ -203,11 +204,11 @@ class Statement:
     transactions: int = 0
     transaction: Any = None
     # For loads on behalf of an instance: what each origin's parents caused.
-    origins: dict[Origin | None, Caused] = NOTHING
+    origins: dict[Origin | None, Caused] | None = None
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
-    repeats: dict[Statement, int] = NOTHING
+    repeats: dict[Statement, int] | None = None
     # The same inside of one web request.
-    inside: dict[Statement, Inside] = NOTHING
+    inside: dict[Statement, Inside] | None = None
     origin: Origin | None = None
     # For loads of what a commit may have expired: after how many different commits, and the number of the latest.
     commits: int = 0
@@ -252,24 +253,41 @@ class Statement:
         return f"<Statement {self.sql!r} x{self.count}>"
 
     @property
+    def is_mixed(self) -> bool:
+        """Whether it is of several shapes."""
+        return self.members is not None and len(self.members) > 1
+
+    @property
+    def name(self) -> str:
+        """What tells it from others of its place: the normalised text, or `CREATE TABLE …` where that is a family's."""
+        return self.shape.facts.sql if self.shape.family is None else f"{self.shape.family.verb} …"
+
+    @property
     def sql(self) -> str:
-        """The normalised text; of several shapes what they have in common, such as `CREATE TABLE …`."""
-        return f"{self.shape.family.verb} …" if self.others else self.shape.facts.sql
+        """The normalised text; of several shapes what they have in common."""
+        return self.name if self.is_mixed else self.shape.facts.sql
 
     @property
     def tables(self) -> tuple[str, ...]:
         """The tables that it reads or writes."""
-        if not self.others:
-            known: tuple[str, ...] = self.shape.tables
-            return known
-        return tuple(sorted({name for each in (self.shape, *self.others) for name in each.tables}))
+        return tuple(sorted({name for shape, _ in self.shapes() for name in shape.tables}))
+
+    @property
+    def slowest(self) -> Any:
+        """The shape whose execution took longest."""
+        members = self.members
+        return self.shape if members is None else max(members, key=lambda each: members[each].max_time)
+
+    def shapes(self) -> list[tuple[Any, int]]:
+        """Return its shapes, and how often each was sent."""
+        if self.members is None:
+            return [(self.shape, self.count)]
+        return [(shape, member.count) for shape, member in self.members.items()]
 
     @property
     def samples(self) -> list[Sample]:
         """What the first executions asked for, none where there was only one."""
-        made = [each if isinstance(each, Sample) else each() for each in self.taken]
-        self.taken[:] = made
-        return made
+        return [each.sample() for each in self.taken]
 
     @property
     def location(self) -> Place | None:

@@ -54,10 +54,12 @@ class Ceiling(Rule):
         for label, statements in windows_of(recording, options.phase, options.per):
             actual, statement = self.figure(statements)
             if options.limit is not None and actual > options.limit:
+                # A figure is that of one shape, also where several are recorded together.
+                shape = statement.slowest if statement else None
                 yield self.finding(
-                    sql=statement.sql if statement else "",
-                    tables=statement.tables if statement else (),
-                    count=statement.count if statement else 0,
+                    sql=shape.facts.sql if shape else "",
+                    tables=shape.tables if shape else (),
+                    count=dict(statement.shapes())[shape] if statement else 0,
                     location=statement.location if statement else None,
                     chain=statement.stack.places if statement else (),
                     limit=options.limit,

@@ -202,7 +202,9 @@ def loop_of_lookups(statement: Statement, threshold: float, window: Window) -> V
 
 def _is_unplaced(statement: Statement) -> bool:
     """Return whether a load's parents came from no query: they were made in this session."""
-    return statement.meaning is not None and statement.meaning.load in ON_BEHALF and set(statement.origins) == {None}
+    return (
+        statement.meaning is not None and statement.meaning.load in ON_BEHALF and set(statement.origins or ()) == {None}
+    )
 
 
 def _loads(window: Window, threshold: float) -> Iterator[LazyLoads]:
@@ -211,7 +213,7 @@ def _loads(window: Window, threshold: float) -> Iterator[LazyLoads]:
         meaning = each.meaning
         if meaning is None or meaning.load not in ON_BEHALF:
             continue
-        for origin, caused in each.origins.items():
+        for origin, caused in (each.origins or {}).items():
             if origin is None or _is_polled(origin):
                 continue
             group = groups.setdefault((*_subject(meaning), origin), _Group())
@@ -264,7 +266,7 @@ def _levels(statements: Iterable[Statement], origin: Origin | None) -> Counter[i
     """Return how many loads the parents of an origin caused at each level."""
     levels: Counter[int] = Counter()
     for each in statements:
-        levels.update(each.origins[origin].levels)
+        levels.update((each.origins or {})[origin].levels)
     return levels
 
 

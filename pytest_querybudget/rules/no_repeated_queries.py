@@ -108,7 +108,7 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
         # Different parameters from one loop are an N+1: one set of statements is one finding.
         if loop_of_lookups(each, 2, window) is not None or _is_load_of_many(each):
             continue
-        judgements = {first: _judge(first, each) for first in (*each.repeats, *each.inside)}
+        judgements = {first: _judge(first, each) for first in (*(each.repeats or ()), *(each.inside or ()))}
         for who in (Repeater.APPLICATION, Repeater.TEST):
             firsts = [first for first, judgement in judgements.items() if judgement is who]
             count = sum(_times(first, each) for first in firsts) + 1
@@ -131,8 +131,8 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
 
 def _times(first: Statement, again: Statement) -> int:
     """Return how often a statement was repeated; of several requests that with the most repeats counts."""
-    inside = again.inside.get(first)
-    return max(again.repeats.get(first, 0), inside.most if inside else 0)
+    inside = (again.inside or {}).get(first)
+    return max((again.repeats or {}).get(first, 0), inside.most if inside else 0)
 
 
 def _can_repeat(statement: Statement) -> bool:
@@ -143,7 +143,7 @@ def _can_repeat(statement: Statement) -> bool:
 
 
 def _is_load_of_many(statement: Statement) -> bool:
-    return any(caused.varied for caused in statement.origins.values())
+    return any(caused.varied for caused in (statement.origins or {}).values())
 
 
 def _judge(first: Statement, again: Statement) -> Repeater | None:
@@ -154,7 +154,7 @@ def _judge(first: Statement, again: Statement) -> Repeater | None:
     if _is(again, "expired") and not _is(first, "expired"):
         # One reload of what a commit has expired: it grows with nothing.
         return None
-    if first in again.inside:
+    if first in (again.inside or ()):
         return Repeater.APPLICATION
     if first is again:
         return again.repeater

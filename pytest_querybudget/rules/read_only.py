@@ -71,13 +71,12 @@ class ReadOnly(Rule):
     def check(self, recording: Recording, options: Options) -> Iterator[Finding]:
         """Yield each statement that writes."""
         for each in recording.statements(options.phase):
-            if each.shape.kind in WRITES:
-                facts = each.shape.facts
+            for shape, count in each.shapes() if each.shape.kind in WRITES else ():
                 yield Write(
-                    sql=facts.sql,
-                    tables=facts.writes,
-                    count=each.count,
+                    sql=shape.facts.sql,
+                    tables=shape.facts.writes,
+                    count=count,
                     location=each.location,
                     chain=each.stack.places,
-                    kind=each.shape.kind,
+                    kind=shape.kind,
                 )

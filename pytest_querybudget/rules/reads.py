@@ -150,7 +150,7 @@ def changed(brought: Brought, everything: Iterable[Brought]) -> Changed | None:
 
 
 def _origin(statement: Statement) -> Changed | None:
-    found: list[Origin] = [each for each in statement.origins if each is not None]
+    found: list[Origin] = [each for each in statement.origins or () if each is not None]
     return Changed.of(found[0].statement) if found else None
 
 

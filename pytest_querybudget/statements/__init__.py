@@ -7,9 +7,9 @@ from typing import Any
 from pytest_querybudget.statements.model import Bind, Shape
 from pytest_querybudget.statements.normal import literals, normalise
 from pytest_querybudget.statements.text import from_text
-from pytest_querybudget.statements.words import HARMLESS
+from pytest_querybudget.statements.verbs import verb_of
 
-__all__ = ["HARMLESS", "Bind", "Shape", "from_compiled", "from_text", "literals", "normalise"]
+__all__ = ["Bind", "Shape", "from_compiled", "from_text", "literals", "normalise", "verb_of"]
 
 
 def from_compiled(compiled: Any) -> Shape:

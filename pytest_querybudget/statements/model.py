@@ -63,7 +63,8 @@ class Shape:
     @property
     def asks_the_catalog(self) -> bool:
         """Whether it reads nothing but the database's own catalog, as reflection does."""
-        return bool(self.reads) and all(each.lower().startswith(CATALOGS) for each in self.reads)
+        catalogs = CATALOGS.get(self.dialect, ())
+        return bool(self.reads and catalogs) and all(each.lower().startswith(catalogs) for each in self.reads)
 
     def structure(self) -> Structure:
         """Say how a SELECT is put together: read anew each time, by the few rules that look so closely."""

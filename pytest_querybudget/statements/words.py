@@ -54,8 +54,21 @@ FIRST_WORDS = {
     ),
 }
 
-# The databases' own tables, which reflection reads.
-CATALOGS = ("sqlite_master", "sqlite_temp_master", "pg_catalog.", "pg_", "information_schema.")
+# The databases' own tables, which reflection reads, each as a name or as what it begins with.
+CATALOGS = {
+    "sqlite": ("sqlite_master", "sqlite_temp_master", "sqlite_schema", "sqlite_temp_schema"),
+    "postgresql": ("pg_catalog.", "pg_", "information_schema."),
+    "mysql": ("information_schema.", "performance_schema.", "mysql."),
+    "mariadb": ("information_schema.", "performance_schema.", "mysql."),
+}
+
+# What CREATE, ALTER and DROP are followed by.
+OBJECTS = frozenset(
+    """
+    AGGREGATE COLLATION DATABASE DOMAIN EVENT EXTENSION FUNCTION INDEX OPERATOR POLICY PROCEDURE PUBLICATION ROLE RULE
+    SCHEMA SEQUENCE SERVER STATISTICS SUBSCRIPTION TABLE TABLESPACE TRIGGER TYPE USER VIEW
+    """.split()
+)
 
 # Statements of kind "other" that write no table.
 HARMLESS = frozenset(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import functools
+import json
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -127,3 +130,35 @@ def test_it():
     sent = [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "call"]
     assert count in sent
     assert [each for each in done.found("test_it") if each.lower() == "no_n_plus_one"] == found
+
+
+def test_a_stack_ends_where_pytest_runs_the_phase(suite: Suite) -> None:
+    """Who starts pytest is no caller of what a fixture sends."""
+    suite.write("run.py", "import sys, pytest\ndef main():\n    return pytest.main(sys.argv[1:])\nsys.exit(main())\n")
+    suite.write(
+        "test_it.py",
+        HEAD
+        + """
+@pytest.fixture
+def rows():
+    ask()
+    yield
+    ask(2)
+def test_it(rows):
+    ask(1, "orders")
+""",
+    )
+    done = subprocess.run(
+        [sys.executable, "run.py", *suite.arguments()],
+        cwd=suite.path,
+        env=suite.env(),
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    statements = json.loads((suite.path / "report.json").read_text("utf-8"))["tests"][0]["statements"]
+    assert {each["phase"]: [one["function"] for one in each["chain"]] for each in statements} == {
+        "setup": ["ask", "rows"],
+        "call": ["ask", "test_it"],
+        "teardown": ["ask", "rows"],
+    }
