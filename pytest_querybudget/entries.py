@@ -25,6 +25,7 @@ from pytest_querybudget.statements.verbs import verb_of
 from pytest_querybudget.verdicts import Verdict
 
 PHASES = ("setup", "call", "teardown")
+_QUIET = PhaseEntry()
 
 
 def location(place: Place | None) -> Location | None:
@@ -117,6 +118,9 @@ def phase_entries(recording: Recording) -> dict[str, PhaseEntry]:
 
 
 def _phase(recording: Recording, phase: str) -> PhaseEntry:
+    if not (phase in recording.checkouts or phase in recording.connects or any(recording.statements(phase))):
+        # Of most tests that is the setup and the teardown.
+        return _QUIET
     by_kind: dict[str, int] = {}
     queries = rows = 0
     time = 0.0

@@ -62,7 +62,8 @@ class Judge:
         for rule, options, declaration in self._applicable(budget):
             if not only(options):
                 continue
-            for finding in merged(rule.check(recording, options)):
+            found = list(rule.check(recording, options))
+            for finding in merged(found) if found else ():
                 allowed = self._allowed(finding, budget.permissions, used)
                 fails = allowed is None and self._fails(finding, declaration)
                 verdicts.append(Verdict(finding=finding, failed=fails, allowed=allowed, phase=options.phase))
