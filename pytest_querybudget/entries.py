@@ -60,6 +60,7 @@ def statement_entry(
         max_time=_seconds(statement.max_time),
         first=_seconds(statement.first - started),
         last=_seconds(statement.last - started),
+        # As where statements are folded below: a report of many suites' schemas is long enough.
         chain=() if statement.is_mixed else chain,
         relationship=meaning.relationship if meaning else None,
         load=meaning.load if meaning else None,

@@ -17,10 +17,12 @@ from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
 from pytest_querybudget.capture.stacks import (
     COMPARED,
+    RESUMABLE,
     Mark,
     Reading,
     Stack,
     StackReader,
+    Way,
     mark,
     mark_of,
     resumed,
@@ -184,8 +186,8 @@ class Finder:
             entry.repeater = Repeater.REQUEST
         elif self.is_arrangement(journal, frame):
             entry.repeater = Repeater.TEST
-            if reading.request is None and not reading.beyond and not stack.recursive:
-                entry.way = reading.near
+            if reading.request is None and not stack.recursive:
+                entry.way = _way_to(reading, index)
         else:
             entry.repeater = Repeater.APPLICATION
             entry.calls -= 1
@@ -288,3 +290,16 @@ def _compare(entry: Statement, reading: Reading, steps: int) -> None:
     near, beyond = reading.innermost(steps)
     if near or beyond:
         entry.near, entry.beyond = near, beyond
+
+
+def _way_to(reading: Reading, index: int) -> Way:
+    """Return the way to the frame at `index`, empty where it may be another one although its frames are the same.
+
+    A library in between may make way for a function of the application; a generator is resumed by anybody.
+    """
+    way = reading.near[: index + 1]
+    if len(way) <= index or way[index][0] - way[0][0] > index:
+        return ()
+    if any(code.co_flags & RESUMABLE for _, code, _ in way):
+        return ()
+    return way

@@ -150,8 +150,9 @@ class Observer:
         shape = entry.shape
         if not scope.of_session:
             self.sessions.follow_transaction(scope, connection)
-        if shape.unordered:
-            values = digest_unordered(parameters, context.compiled_parameters[0], shape.expanding, shape.fixed)
+        if shape.expanding:
+            named = context.compiled_parameters[0]
+            values = digest_unordered(parameters, named, shape.expanding, shape.fixed, tuples=shape.tuples)
         else:
             values = digest(parameters)
         if shape.literal:

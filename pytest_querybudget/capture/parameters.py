@@ -73,32 +73,38 @@ def _part(value: Any) -> Any:
 
 
 def grouped(parameters: Mapping[str, Any], expanding: frozenset[str]) -> dict[str, Any]:
-    """Return parameters with the members of each IN list together again.
+    """Return parameters with the members of each IN list together again, those of tuples as tuples.
 
     SQLAlchemy expands the list of a bind `id_1` to `id_1_1`, `id_1_2` and so on (`id_1_1_1` for tuples).
     """
     result: dict[str, Any] = {}
+    tuples: dict[str, dict[str, list[Any]]] = {}
     for key, value in parameters.items():
-        base = key.rpartition("_")[0]
-        if base not in expanding:
-            base = base.rpartition("_")[0]
+        member = key.rpartition("_")[0]
+        if member in expanding:
+            result.setdefault(member, []).append(value)
+            continue
+        base = member.rpartition("_")[0]
         if base in expanding:
-            result.setdefault(base, []).append(value)
+            tuples.setdefault(base, {}).setdefault(member, []).append(value)
         else:
             result[key] = value
+    result.update((base, [tuple(each) for each in members.values()]) for base, members in tuples.items())
     return result
 
 
 def digest_unordered(
-    sent: Any, parameters: Mapping[str, Any], expanding: frozenset[str], fixed: tuple[str, ...]
+    sent: Any, parameters: Mapping[str, Any], expanding: frozenset[str], fixed: tuple[str, ...], *, tuples: bool
 ) -> int:
     """Return a digest that does not depend on the order of an IN list, which means nothing.
 
-    `sent` is what the driver gets, `expanding` are the binds that hold the lists, `fixed` all others.
+    `sent` is what the driver gets, `expanding` are the binds that hold the lists, `fixed` all others; `tuples` tells
+    whether members of a list are tuples, whose own order means something.
     """
-    if not fixed and len(expanding) == 1 and type(sent) is tuple and KNOWN.issuperset(map(type, sent)):
+    quick = len(expanding) == 1 and not tuples
+    if quick and not fixed and type(sent) is tuple and KNOWN.issuperset(map(type, sent)):
         return hash(((), len(sent), frozenset(sent)))
-    if len(expanding) == 1 and KNOWN.issuperset(map(type, parameters.values())):
+    if quick and KNOWN.issuperset(map(type, parameters.values())):
         listed = dict(parameters)
         alone = tuple([listed.pop(each, None) for each in fixed]) if fixed else ()
         return hash((alone, len(listed), frozenset(listed.values())))

@@ -79,7 +79,7 @@ class ShapeEntry:
         "orm",
         "planned",
         "text",
-        "unordered",
+        "tuples",
     )
 
     def __init__(self, text: str, masked: str, kind: str, dialect: str) -> None:
@@ -103,8 +103,8 @@ class ShapeEntry:
         # The binds that hold IN lists, and the others.
         self.expanding: frozenset[str] = frozenset()
         self.fixed: tuple[str, ...] = ()
-        # Whether its parameters mean the same in another order of a list.
-        self.unordered = False
+        # Whether the members of a list are tuples.
+        self.tuples = False
         self.orm = False
         # Whether it loads instances, and not columns alone.
         self.instances = False
@@ -217,9 +217,7 @@ class Shapes:
         names = compiled.bind_names
         entry.expanding = frozenset(name for each, name in names.items() if getattr(each, "expanding", False))
         entry.fixed = tuple(name for name in names.values() if name not in entry.expanding)
-        # The members of a tuple belong together, in their order.
-        tuples = any(getattr(each.type, "_is_tuple_type", False) for each in names)
-        entry.unordered = bool(entry.expanding) and not tuples
+        entry.tuples = any(getattr(each.type, "_is_tuple_type", False) for each in names)
         entry.linked = entry.facts.schema.linked
         entry.locks = orm.asks_for_locks(compiled)
         if orm.is_orm_select(compiled):

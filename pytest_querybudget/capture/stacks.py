@@ -23,7 +23,7 @@ _STANDS_IN_CACHE = sys.version_info[:2] == (3, 12)
 _CACHE = 0
 # How many of the innermost frames are compared when a statement meets a known stack again.
 COMPARED = 12
-_RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
+RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 # Frames further out than this are left out of a stack: a deep recursion needs no more to be told apart.
 DEEPEST = 64
 _RUNNER = "_pytest.runner"
@@ -173,7 +173,7 @@ def resumed(frames: Sequence[FrameType], known: set[int]) -> Iterator[int]:
     left to tell it, which the next call may get as well: whoever asks must have another reason to believe it.
     """
     for index, frame in enumerate(frames):
-        if frame.f_code.co_flags & _RESUMABLE:
+        if frame.f_code.co_flags & RESUMABLE:
             if id(frame) in known:
                 yield index
             known.add(id(frame))
@@ -228,7 +228,7 @@ def standing_of(reading: Reading, marks: list[Mark], request: Mark | None) -> St
 
     What a coroutine or a generator returns to may be another one each time.
     """
-    if not marks or reading.beyond or reading.frames[0].f_code.co_flags & _RESUMABLE:
+    if not marks or reading.beyond or reading.frames[0].f_code.co_flags & RESUMABLE:
         return None
     return Standing(reading.stack, marks, request)
 

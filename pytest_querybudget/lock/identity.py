@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import re
 
-from pytest_querybudget.reports.document import FOLDED_KINDS, FindingEntry, Location, StatementEntry
+from pytest_querybudget.reports.document import FindingEntry, Location, StatementEntry
 from pytest_querybudget.reports.text import one_line
 
 # An application in site-packages (tox installs it there) or under src/ is the application in the checkout.
 _WHERE_INSTALLED = re.compile(r"^(?:.*/)?(?:site-packages|dist-packages|src)/")
 _SQL_LENGTH = 80
+# Of these kinds a place may send one for each table: the next table makes it no other statement.
+_WHATEVER_TABLES = frozenset({"ddl", "other"})
 
 
 def of_test(nodeid: str) -> str:
@@ -29,7 +31,7 @@ def of_finding(finding: FindingEntry) -> str:
 
 def of_statement(statement: StatementEntry) -> str:
     """Six hexadecimal digits for kind, tables, path and function: short, as a line holds one for each statement."""
-    tables = () if statement.kind in FOLDED_KINDS else sorted(statement.tables)
+    tables = () if statement.kind in _WHATEVER_TABLES else sorted(statement.tables)
     parts = (statement.kind, ",".join(tables), of_place(statement.location))
     return hashlib.blake2b("\0".join(parts).encode(errors="replace"), digest_size=3).hexdigest()
 

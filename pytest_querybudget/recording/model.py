@@ -233,7 +233,7 @@ class Statement:
     # away it is, code and instruction, and those that await the current greenlet.
     near: tuple[tuple[int, Any, int], ...] | None = None
     beyond: tuple[tuple[int, Any, int], ...] = ()
-    # The same where the test repeats it: something may still be learned, but no further out than the test.
+    # The same up to the test, where that repeats it: what comes further out is then the same call of the test.
     way: tuple[tuple[int, Any, int], ...] = ()
     dialect: str = ""
     plan: Any = None

@@ -12,8 +12,6 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 VERSION = 1
-# Statements of these kinds that were sent from one place are one entry, whatever tables they name.
-FOLDED_KINDS = frozenset({"ddl", "other"})
 
 T = TypeVar("T")
 

@@ -27,6 +27,10 @@ class Ceiling(Rule):
     def figure(self, statements: Sequence[Statement]) -> tuple[float, Statement | None]:
         """Return the measured figure of some statements, and the one that is most to blame."""
 
+    def blamed(self, statement: Statement) -> tuple[str, tuple[str, ...], int]:
+        """Return the text, the tables and the count of what is most to blame."""
+        return statement.sql, statement.tables, statement.count
+
     def advice(self, statement: Statement | None) -> str | None:  # noqa: ARG002 - for those who override it
         """Say what to change, where that is known."""
         return None
@@ -54,12 +58,11 @@ class Ceiling(Rule):
         for label, statements in windows_of(recording, options.phase, options.per):
             actual, statement = self.figure(statements)
             if options.limit is not None and actual > options.limit:
-                # A figure is that of one shape, also where several are recorded together.
-                shape = statement.slowest if statement else None
+                sql, tables, count = self.blamed(statement) if statement else ("", (), 0)
                 yield self.finding(
-                    sql=shape.facts.sql if shape else "",
-                    tables=shape.tables if shape else (),
-                    count=dict(statement.shapes())[shape] if statement else 0,
+                    sql=sql,
+                    tables=tables,
+                    count=count,
                     location=statement.location if statement else None,
                     chain=statement.stack.places if statement else (),
                     limit=options.limit,

@@ -66,3 +66,8 @@ class MaxQueryTime(Ceiling):
         """Return the time of the slowest execution, in seconds."""
         slowest = max(statements, key=lambda each: each.max_time, default=None)
         return (slowest.max_time, slowest) if slowest else (0.0, None)
+
+    def blamed(self, statement: Statement) -> tuple[str, tuple[str, ...], int]:
+        """Return the one shape that was slow, where several are recorded together."""
+        shape = statement.slowest
+        return shape.facts.sql, shape.tables, dict(statement.shapes())[shape]

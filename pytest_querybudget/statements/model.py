@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pytest_querybudget.recording.structure import Schema, Structure
-from pytest_querybudget.statements.words import CATALOGS
+from pytest_querybudget.statements.words import CATALOGS, MORE_CATALOGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,9 @@ class Shape:
     @property
     def asks_the_catalog(self) -> bool:
         """Whether it reads nothing but the database's own catalog, as reflection does."""
-        catalogs = CATALOGS.get(self.dialect, ())
-        return bool(self.reads and catalogs) and all(each.lower().startswith(catalogs) for each in self.reads)
+        begins = (*CATALOGS, MORE_CATALOGS.get(self.dialect, CATALOGS[0]))
+        names = [each.lower().removeprefix("main.").removeprefix("temp.") for each in self.reads]
+        return bool(names) and all(each.startswith(begins) for each in names)
 
     def structure(self) -> Structure:
         """Say how a SELECT is put together: read anew each time, by the few rules that look so closely."""

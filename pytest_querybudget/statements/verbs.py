@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from pytest_querybudget.statements.words import HARMLESS, OBJECTS
+import re
 
-# How far behind the first word the kind of object stands: CREATE OR REPLACE GLOBAL TEMPORARY TABLE.
-_FURTHEST = 6
+from pytest_querybudget.statements.words import HARMLESS, MODIFIERS
+
+# What MySQL has between CREATE and the kind of object, names included.
+_ATTRIBUTES = re.compile(r"\b(?:DEFINER\s*=\s*\S+(?:\s*@\s*\S+)?|ALGORITHM\s*=\s*\w+|SQL SECURITY \w+)\s")
+# More than any statement has before the name of what it makes.
+_MOST_WORDS = 12
 
 
 def verb_of(kind: str, sql: str) -> str:
@@ -13,10 +17,13 @@ def verb_of(kind: str, sql: str) -> str:
 
     That is what reads or writes rows, and what has effects of its own, such as CALL.
     """
-    words = sql.upper().split(None, _FURTHEST)[:_FURTHEST]
-    if kind == "other":
-        return words[0] if words and words[0] in HARMLESS else ""
-    if kind != "ddl" or not words:
+    words = _ATTRIBUTES.sub("", sql[:1000].upper()).split(None, _MOST_WORDS)[:_MOST_WORDS]
+    if not words or kind not in ("ddl", "other"):
         return ""
-    last = next((index for index, each in enumerate(words) if each in OBJECTS), 0)
-    return " ".join(words[: last + 1]) if words[0] in ("CREATE", "ALTER", "DROP") else words[0]
+    if kind == "other":
+        return words[0] if words[0] in HARMLESS else ""
+    if words[0] not in ("CREATE", "ALTER", "DROP"):
+        return words[0]
+    # The first word that is no modifier is the kind of object.
+    last = next((index for index, each in enumerate(words) if index and each not in MODIFIERS), 0)
+    return " ".join(words[: last + 1])

@@ -54,19 +54,23 @@ FIRST_WORDS = {
     ),
 }
 
-# The databases' own tables, which reflection reads, each as a name or as what it begins with.
-CATALOGS = {
-    "sqlite": ("sqlite_master", "sqlite_temp_master", "sqlite_schema", "sqlite_temp_schema"),
-    "postgresql": ("pg_catalog.", "pg_", "information_schema."),
-    "mysql": ("information_schema.", "performance_schema.", "mysql."),
-    "mariadb": ("information_schema.", "performance_schema.", "mysql."),
+# What the names of the databases' own tables begin with, which reflection reads; on some databases more do.
+CATALOGS = tuple(
+    """
+    sqlite_master sqlite_temp_master sqlite_schema sqlite_temp_schema
+    pg_catalog. information_schema. performance_schema.
+    """.split()
+)
+MORE_CATALOGS = {
+    **dict.fromkeys(("postgresql", "cockroachdb", "redshift"), "pg_"),
+    **dict.fromkeys(("mysql", "mariadb"), "mysql."),
 }
 
-# What CREATE, ALTER and DROP are followed by.
-OBJECTS = frozenset(
+# What stands between CREATE and the kind of object that it makes.
+MODIFIERS = frozenset(
     """
-    AGGREGATE COLLATION DATABASE DOMAIN EVENT EXTENSION FUNCTION INDEX OPERATOR POLICY PROCEDURE PUBLICATION ROLE RULE
-    SCHEMA SEQUENCE SERVER STATISTICS SUBSCRIPTION TABLE TABLESPACE TRIGGER TYPE USER VIEW
+    CLUSTERED CONSTRAINT EXTERNAL FOREIGN FULLTEXT GLOBAL LOCAL MATERIALIZED NONCLUSTERED OR PRIVATE PROCEDURAL PUBLIC
+    RECURSIVE REPLACE SPATIAL TEMP TEMPORARY TRUSTED UNIQUE UNLOGGED VIRTUAL
     """.split()
 )
 

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Integer, bindparam, column, create_engine, select
 from sqlalchemy.pool import StaticPool
 
 from pytest_querybudget import query_budget
-from pytest_querybudget.statements import verb_of
+from pytest_querybudget.statements import Shape, verb_of
 from tests.plugin.suites import Suite
 
 BUILD = """
@@ -62,6 +62,20 @@ def test_slow():
     assert (found["sql"], found["count"]) == ("CREATE TABLE b AS SELECT slow(?) AS x", 1)
 
 
+def test_a_sum_is_of_all_together(suite: Suite) -> None:
+    """No single one of many took long."""
+    done = suite.run(
+        BUILD
+        + """
+@pytest.mark.max_db_time(0.0)
+def test_slow():
+    build("CREATE TABLE a (x)", "CREATE TABLE b (x)", "CREATE TABLE c (x)")
+"""
+    )
+    (found,) = done.tests["test_slow"]["findings"]
+    assert (found["sql"], found["count"], found["tables"]) == ("CREATE TABLE …", 3, ["a", "b", "c"])
+
+
 def test_growth_counts_tables_by_their_verb(suite: Suite) -> None:
     """One table at first and four later are four times as many, and not another statement."""
     done = suite.run(
@@ -94,6 +108,9 @@ def test_beyond(query_growth):
         ("ddl", "CREATE OR REPLACE VIEW v AS SELECT 1", "CREATE OR REPLACE VIEW"),
         ("ddl", "DROP INDEX ix", "DROP INDEX"),
         ("ddl", "TRUNCATE zz_a, table CASCADE", "TRUNCATE"),
+        ("ddl", "CREATE DEFINER = `a` @ `b` SQL SECURITY DEFINER VIEW v AS SELECT 1", "CREATE VIEW"),
+        ("ddl", "CREATE OR REPLACE ALGORITHM=MERGE DEFINER=a@b VIEW v AS SELECT 1", "CREATE OR REPLACE VIEW"),
+        ("ddl", "CREATE LOGIN x WITH user", "CREATE LOGIN"),
         ("ddl", "GRANT SELECT,INSERT ON a TO b", "GRANT"),
         ("ddl", "CREATE TABLE …", "CREATE TABLE"),
         ("other", "PRAGMA main.table_info(a)", "PRAGMA"),
@@ -151,3 +168,35 @@ def test_pairs_are_told_apart(engine: Engine) -> None:
         for members in ([1, 2], [2, 1]):
             connection.execute(asked.where(column("id").in_(members))).all()
     assert [each.repeats is None for each in recording.statements()] == [True, False]
+
+
+def test_pairs_may_come_in_any_order(engine: Engine) -> None:
+    """A list of pairs is a list."""
+    pair = tuple_(column("id", Integer), column("id", Integer))
+    asked = select(column("id")).select_from(table("pg_ratings")).where(column("name") == "a")
+    with engine.connect() as connection, query_budget(max_queries=9) as recording:
+        for pairs in ([(1, 2), (3, 4)], [(3, 4), (1, 2)]):
+            connection.execute(asked.where(pair.in_(pairs))).all()
+    (only,) = recording.statements()
+    assert list(only.repeats.values()) == [1]
+    assert len({tuple(each.values.items()) for each in only.samples}) == 1
+
+
+@pytest.mark.parametrize(
+    ("reads", "dialect", "is_catalog"),
+    [
+        (("pg_catalog.pg_class",), "cockroachdb", True),
+        (("INFORMATION_SCHEMA.TABLES",), "mssql", True),
+        (("main.sqlite_master",), "sqlite", True),
+        (("pg_class", "pg_namespace"), "postgresql", True),
+        (("pg_class", "users"), "postgresql", False),
+        (("pg_ratings",), "sqlite", False),
+        (("mysql.user",), "mariadb", True),
+        (("mysql.user",), "sqlite", False),
+        (("performance_schema.threads",), "mysql", True),
+        ((), "sqlite", False),
+    ],
+)
+def test_catalogs(reads: tuple[str, ...], dialect: str, is_catalog: bool) -> None:
+    """Some names are nobody else's, others are only on their database."""
+    assert Shape("", "select", reads, dialect=dialect).asks_the_catalog is is_catalog

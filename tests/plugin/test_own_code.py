@@ -90,11 +90,16 @@ def one(connection, key):
     return connection.execute(select(Customer.name).where(Customer.id == key)).all()
 
 def each(connection, keys):
-    return [one(connection, key) for key in keys]
+    for key in keys:
+        one(connection, key)
 
 def through(connection, keys):
     for key in keys:
         each(connection, [key])
+
+def produce(connection, keys):
+    for key in keys:
+        yield one(connection, key)
 """
 
 
@@ -110,6 +115,12 @@ def through(connection, keys):
         ("for keys in ([1], [2], [3], [1, 2, 3, 4]): through(connection, keys)", 7, ["NO_N_PLUS_ONE"]),
         # Two lines of the test are two places.
         ("for key in (1, 2): one(connection, key); one(connection, key + 5)", 2, ["no_n_plus_one"]),
+        # What stood in the place of a library before.
+        (
+            "for load, keys in ((lazily, 1), (lazily, 2), (lazily, 3), (each, [4, 5, 6, 7])): load(connection, keys)",
+            4,
+            ["no_n_plus_one", "NO_N_PLUS_ONE"],
+        ),
     ],
 )
 def test_a_loop_in_the_test_is_no_fault_of_the_application(
@@ -125,11 +136,38 @@ def test_it():
         {body}
 """,
         "--querybudget=strict",
-        head=HEAD + "from app.helpers import each, one, through\n",
+        head=HEAD + "from app.helpers import each, one, through\nimport functools\n"
+        "lazily = functools.singledispatch(one)\n",
     )
     sent = [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "call"]
     assert count in sent
     assert [each for each in done.found("test_it") if each.lower() == "no_n_plus_one"] == found
+
+
+def test_who_resumes_a_generator_is_told(suite: Suite) -> None:
+    """A generator stays where it was, and the next line that resumes it is another place."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/helpers.py", HELPERS)
+    done = suite.run(
+        """
+        from app.helpers import one
+        def produce(connection, keys):
+            for key in keys:
+                yield one(connection, key)
+        @pytest.fixture
+        def rows():
+            with engine.connect() as connection:
+                made = produce(connection, range(5))
+                for _ in range(3):
+                    next(made)
+                next(made)
+                next(made)
+        def test_it(rows):
+            pass
+        """
+    )
+    sent = [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "setup"]
+    assert sent == [3, 1, 1]
 
 
 def test_a_stack_ends_where_pytest_runs_the_phase(suite: Suite) -> None:
