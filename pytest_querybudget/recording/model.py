@@ -166,7 +166,7 @@ class Member:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Statement:
-    """All executions of one shape from one stack in one window.
+    """All executions of one shape, or of one family of shapes, from one stack in one window.
 
     Times are seconds; `first` and `last` are on the clock of the recording's `started`.
     """
