@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from types import CodeType, SimpleNamespace
+from types import CodeType, FrameType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from pytest_querybudget.errors import QueryBudgetError
@@ -25,6 +26,14 @@ if TYPE_CHECKING:
 
 # Of a fixture that keeps nothing but what it returns.
 _NOBODY = SimpleNamespace()
+
+
+def _runner_frame() -> FrameType | None:
+    """Return the frame from which pytest runs the current phase of a test: what lies beyond says nothing of it."""
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_globals.get("__name__") != "_pytest.runner":
+        frame = frame.f_back
+    return frame
 
 
 class Instruments:
@@ -131,7 +140,7 @@ class Instruments:
         if self.capture is not None and self.registration is not None:
             self.registration.renew()
             self.journal = self.capture.begin(recording, own, self.fixtures_used)
-            self.capture.reader.begin_phase()
+            self.capture.reader.outermost = _runner_frame()
             self.capture.planner = None
         return self.journal
 
@@ -157,7 +166,7 @@ class Instruments:
         if self.capture is None or self.journal is None:
             return None
         self._listen_again()
-        self.capture.reader.begin_phase()
+        self.capture.reader.outermost = _runner_frame()
         window: Window = self.journal.open(phase, label)
         return window
 

@@ -26,7 +26,6 @@ COMPARED = 12
 RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 # Frames further out than this are left out of a stack: a deep recursion needs no more to be told apart.
 DEEPEST = 64
-_RUNNER = "_pytest.runner"
 _NOWHERE: Any = object()
 
 
@@ -359,13 +358,6 @@ class StackReader:
         if found is None:
             found = self._starts[key] = (key[0], start_of(code, instruction))
         return found
-
-    def begin_phase(self) -> None:
-        """Remember from where pytest runs the current phase of a test: what lies beyond says nothing of it."""
-        frame: FrameType | None = _getframe(1)
-        while frame is not None and frame.f_globals.get("__name__") != _RUNNER:
-            frame = frame.f_back
-        self.outermost = frame
 
     def forget(self) -> None:
         """Drop the stacks of a finished test; what is known of code and files stays."""
