@@ -60,7 +60,7 @@ def statement_entry(
         max_time=_seconds(statement.max_time),
         first=_seconds(statement.first - started),
         last=_seconds(statement.last - started),
-        # As where statements are folded below: a report of many suites' schemas is long enough.
+        # As in what is folded below: the schema of each test would fill the report.
         chain=() if statement.is_mixed else chain,
         relationship=meaning.relationship if meaning else None,
         load=meaning.load if meaning else None,
@@ -204,11 +204,11 @@ def _fold(entry: StatementEntry) -> object:
 
 
 def _joined(entries: list[StatementEntry]) -> StatementEntry:
+    first = entries[0]
+    are_same = len({each.sql for each in entries}) == 1
     return replace(
-        entries[0],
-        sql=f"{verb_of(entries[0].kind, entries[0].sql)} …"
-        if len({each.sql for each in entries}) > 1
-        else entries[0].sql,
+        first,
+        sql=first.sql if are_same else f"{verb_of(first.kind, first.sql)} …",
         tables=_all(each.tables for each in entries),
         columns=_all(each.columns for each in entries),
         # As many statements as there are tables are no statements for each table.

@@ -199,6 +199,7 @@ class Finder:
             _compare(entry, reading, min(steps + 1, COMPARED))
 
     def is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
+        """Return whether a frame is the test's, or that of what arranges for it, such as a fixture."""
         code = frame.f_code
         return id(code) in journal.own or self.reader.files.is_arrangement(code, frame.f_globals)
 

@@ -16,10 +16,7 @@ from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, Linkin
 from pytest_querybudget.capture.samples import take_sample
 from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
-from pytest_querybudget.capture.stacks import (
-    StackReader,
-    stands_here,
-)
+from pytest_querybudget.capture.stacks import StackReader, stands_here
 from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import (

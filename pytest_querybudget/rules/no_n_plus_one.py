@@ -202,9 +202,8 @@ def loop_of_lookups(statement: Statement, threshold: float, window: Window) -> V
 
 def _is_unplaced(statement: Statement) -> bool:
     """Return whether a load's parents came from no query: they were made in this session."""
-    return (
-        statement.meaning is not None and statement.meaning.load in ON_BEHALF and set(statement.origins or ()) == {None}
-    )
+    meaning = statement.meaning
+    return meaning is not None and meaning.load in ON_BEHALF and set(statement.origins or ()) == {None}
 
 
 def _loads(window: Window, threshold: float) -> Iterator[LazyLoads]:

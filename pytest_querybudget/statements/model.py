@@ -63,7 +63,7 @@ class Shape:
     @property
     def asks_the_catalog(self) -> bool:
         """Whether it reads nothing but the database's own catalog, as reflection does."""
-        begins = (*CATALOGS, MORE_CATALOGS.get(self.dialect, CATALOGS[0]))
+        begins = (*CATALOGS, *MORE_CATALOGS.get(self.dialect, ()))
         names = [each.lower().removeprefix("main.").removeprefix("temp.") for each in self.reads]
         return bool(names) and all(each.startswith(begins) for each in names)
 

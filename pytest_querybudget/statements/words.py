@@ -62,8 +62,8 @@ CATALOGS = tuple(
     """.split()
 )
 MORE_CATALOGS = {
-    **dict.fromkeys(("postgresql", "cockroachdb", "redshift"), "pg_"),
-    **dict.fromkeys(("mysql", "mariadb"), "mysql."),
+    **dict.fromkeys(("postgresql", "cockroachdb", "redshift"), ("pg_",)),
+    **dict.fromkeys(("mysql", "mariadb"), ("mysql.",)),
 }
 
 # What stands between CREATE and the kind of object that it makes.
