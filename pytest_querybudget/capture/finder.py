@@ -138,12 +138,16 @@ class Finder:
         if not self._is_now(journal, entry) or sys.gettrace() is not None:
             return False
         new: list[FrameType] = []
+        inside = entry.way[0]
         try:
-            for away, code, instruction in entry.way:
+            for each in entry.way:
+                away, code, instruction = each
                 # Above the observer's frame are those of this method and of `find`.
                 frame = sys._getframe(away + 2)  # noqa: SLF001
                 if frame.f_code is not code or frame.f_lasti != instruction:
                     return False
+                if each is inside:
+                    continue
                 known = frame.f_trace
                 if type(known) is Mark and id(entry) in known.statements:
                     break
@@ -154,8 +158,8 @@ class Finder:
             return False
         if not new or not self.is_arrangement(journal, frame):
             return False
-        for each in new:
-            mark_of(each).statements.add(id(entry))
+        for frame in new:
+            mark_of(frame).statements.add(id(entry))
         entry.calls += 1
         return True
 
@@ -187,7 +191,7 @@ class Finder:
         elif self.is_arrangement(journal, frame):
             entry.repeater = Repeater.TEST
             if reading.request is None and not stack.recursive:
-                entry.way = _way_to(reading, index)
+                entry.way = self._way_to(reading, index)
         else:
             entry.repeater = Repeater.APPLICATION
             entry.calls -= 1
@@ -197,6 +201,22 @@ class Finder:
             steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
             # One step more tells its caller.
             _compare(entry, reading, min(steps + 1, COMPARED))
+
+    def _way_to(self, reading: Reading, index: int) -> Way:
+        """Return the way to the frame at `index`, from the library's that the innermost one has called.
+
+        It is empty where another frame may take the place of one without being seen: a library in between may make way
+        for a function of the application, and a generator is resumed by anybody.
+        """
+        way = reading.near[: index + 1]
+        if len(way) <= index or way[index][0] - way[0][0] > index:
+            return ()
+        if any(code.co_flags & RESUMABLE for _, code, _ in way):
+            return ()
+        away = way[0][0] - 1
+        # Above the observer's frame are those of this method, of `_find_repeater`, of `_read` and of `find`.
+        called = sys._getframe(away + 4)  # noqa: SLF001
+        return ((away, called.f_code, called.f_lasti), *way)
 
     def is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
         """Return whether a frame is the test's, or that of what arranges for it, such as a fixture."""
@@ -291,16 +311,3 @@ def _compare(entry: Statement, reading: Reading, steps: int) -> None:
     near, beyond = reading.innermost(steps)
     if near or beyond:
         entry.near, entry.beyond = near, beyond
-
-
-def _way_to(reading: Reading, index: int) -> Way:
-    """Return the way to the frame at `index`, empty where it may be another one although its frames are the same.
-
-    A library in between may make way for a function of the application; a generator is resumed by anybody.
-    """
-    way = reading.near[: index + 1]
-    if len(way) <= index or way[index][0] - way[0][0] > index:
-        return ()
-    if any(code.co_flags & RESUMABLE for _, code, _ in way):
-        return ()
-    return way

@@ -72,7 +72,7 @@ def _part(value: Any) -> Any:
     return None
 
 
-def grouped(parameters: Mapping[str, Any], expanding: frozenset[str]) -> dict[str, Any]:
+def grouped(parameters: Mapping[str, Any], expanding: frozenset[str], fixed: tuple[str, ...]) -> dict[str, Any]:
     """Return parameters with the members of each IN list together again, those of tuples as tuples.
 
     SQLAlchemy expands the list of a bind `id_1` to `id_1_1`, `id_1_2` and so on (`id_1_1_1` for tuples).
@@ -80,16 +80,20 @@ def grouped(parameters: Mapping[str, Any], expanding: frozenset[str]) -> dict[st
     result: dict[str, Any] = {}
     tuples: dict[str, dict[str, list[Any]]] = {}
     for key, value in parameters.items():
-        member = key.rpartition("_")[0]
+        member, _, last = key.rpartition("_")
+        if key in fixed or not last.isdigit():
+            result[key] = value
+            continue
         if member in expanding:
             result.setdefault(member, []).append(value)
             continue
-        base = member.rpartition("_")[0]
-        if base in expanding:
+        base, _, last = member.rpartition("_")
+        if last.isdigit() and base in expanding:
             tuples.setdefault(base, {}).setdefault(member, []).append(value)
         else:
             result[key] = value
-    result.update((base, [tuple(each) for each in members.values()]) for base, members in tuples.items())
+    for base, members in tuples.items():
+        result.setdefault(base, []).extend(tuple(each) for each in members.values())
     return result
 
 
@@ -108,7 +112,7 @@ def digest_unordered(
         listed = dict(parameters)
         alone = tuple([listed.pop(each, None) for each in fixed]) if fixed else ()
         return hash((alone, len(listed), frozenset(listed.values())))
-    together = grouped(parameters, expanding)
+    together = grouped(parameters, expanding, fixed)
     parts = tuple([(key, _unordered(value)) for key, value in together.items()])
     return UNKNOWN if any(part is None for _, part in parts) else hash(parts)
 

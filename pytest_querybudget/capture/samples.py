@@ -44,7 +44,7 @@ class Taken:
 
     def _make(self) -> Sample:
         named, shape = self.named, self.shape
-        together = grouped(named, shape.expanding) if shape.expanding else named
+        together = grouped(named, shape.expanding, shape.fixed) if shape.expanding else named
         return Sample(
             digests(together),
             list_length(together),

@@ -7,7 +7,9 @@ import re
 from pytest_querybudget.statements.words import HARMLESS, MODIFIERS
 
 # What MySQL has between CREATE and the kind of object, names included.
-_ATTRIBUTES = re.compile(r"\b(?:DEFINER\s*=\s*\S+(?:\s*@\s*\S+)?|ALGORITHM\s*=\s*\w+|SQL SECURITY \w+)\s")
+_NAME = r"(?:`[^`]*`|\S+?)"
+_ATTRIBUTES = re.compile(rf"\b(?:DEFINER\s*=\s*{_NAME}(?:\s*@\s*{_NAME})?|ALGORITHM\s*=\s*\w+|SQL SECURITY \w+)\s")
+_WORDS = re.compile(r"[A-Z]+|[^A-Z\s]\S*").findall
 # More than any statement has before the name of what it makes.
 _MOST_WORDS = 12
 
@@ -17,7 +19,7 @@ def verb_of(kind: str, sql: str) -> str:
 
     That is what reads or writes rows, and what has effects of its own, such as CALL.
     """
-    words = _ATTRIBUTES.sub("", sql[:1000].upper()).split(None, _MOST_WORDS)[:_MOST_WORDS]
+    words: list[str] = _WORDS(_ATTRIBUTES.sub("", sql[:1000].upper()))[:_MOST_WORDS]
     if not words or kind not in ("ddl", "other"):
         return ""
     if kind == "other":

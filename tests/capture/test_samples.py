@@ -67,3 +67,20 @@ def test_pairs_may_come_in_any_order(engine: Engine) -> None:
     (only,) = recording.statements()
     assert list(only.repeats.values()) == [1]
     assert len({tuple(each.values.items()) for each in only.samples}) == 1
+
+
+@pytest.mark.parametrize(("name", "other"), [("user", "user_id"), ("a_1", "a_1_b"), ("k", "k_9")])
+def test_a_name_that_looks_like_that_of_a_list(engine: Engine, name: str, other: str) -> None:
+    """What another parameter is called does not hide the list."""
+    asked = select(column("id")).select_from(table("pg_ratings"))
+    asked = asked.where(column("id").in_(bindparam(name, expanding=True)), column("id").in_([1, 2]))
+    fixed = column(other) if other != "k_9" else column("id")
+    asked = asked.where(fixed == (bindparam(other) if other == "k_9" else 5))
+    with engine.begin() as connection:
+        for each in ("user_id", "a_1_b"):
+            connection.exec_driver_sql(f"ALTER TABLE pg_ratings ADD COLUMN {each} INTEGER")
+    with engine.connect() as connection, query_budget(max_queries=9) as recording:
+        for ids in ([1, 2], [3, 4], [2, 1]):
+            connection.execute(asked, {name: ids} | ({other: 5} if other == "k_9" else {})).all()
+    (only,) = recording.statements()
+    assert (len(only.digests), list(only.repeats.values())) == (2, [1])

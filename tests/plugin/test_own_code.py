@@ -144,6 +144,34 @@ def test_it():
     assert [each for each in done.found("test_it") if each.lower() == "no_n_plus_one"] == found
 
 
+def test_a_function_of_the_application_in_the_place_of_a_library(suite: Suite) -> None:
+    """It stands as deep as the library's did, and repeats what it sends."""
+    suite.write("app/__init__.py", "")
+    suite.write(
+        "app/helpers.py",
+        """
+        def twice(connection):
+            def run(statement, parameters):
+                for _ in range(2):
+                    connection.execute(statement, parameters).all()
+            return run
+        """,
+    )
+    done = suite.run(
+        """
+        from app.helpers import twice
+        asked = select(Customer.name).where(Customer.id == 1)
+        def send(get):
+            get(asked, {})
+        def test_it():
+            with engine.connect() as connection:
+                for get in (connection.scalars, connection.scalars, connection.scalars, twice(connection)):
+                    send(get)
+        """
+    )
+    assert [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "call"] == [3, 2]
+
+
 def test_who_resumes_a_generator_is_told(suite: Suite) -> None:
     """A generator stays where it was, and the next line that resumes it is another place."""
     suite.write("app/__init__.py", "")
