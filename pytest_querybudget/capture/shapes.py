@@ -25,6 +25,11 @@ _CATALOG = re.compile(r"\bsqlite_|\bpg_|_schema\b|\bmysql\b", re.IGNORECASE).sea
 _SAVEPOINT = re.compile(r"((?:RELEASE |ROLLBACK TO )?SAVEPOINT )[\w\"`\[\]]+$")
 # How many texts are remembered as they were sent: a text for each row would fill the memory.
 MOST_TEXTS = 10_000
+# How many texts are remembered with their digits made alike, and how long they may be.
+MOST_OUTLINES = 1_000
+LONGEST_OUTLINE = 2_000
+_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_HAS_DIGIT = re.compile("[0-9]").search
 _COMPILED_ANEW = ("transaction", "ddl")
 _KINDS = {
     "SELECT": "select",
@@ -158,6 +163,8 @@ class Shapes:
         self.key = f"_querybudget_shape_{os.urandom(8).hex()}"
         self.by_text: dict[str, ShapeEntry] = {}
         self.variants: dict[tuple[Any, ...], ShapeEntry] = {}
+        # Statements without parameters by their outline; see `_outline`.
+        self.outlines: dict[bytes, ShapeEntry] = {}
         self.families: dict[str, Family] = {}
         # Those that the current test has sent.
         self.sent: list[ShapeEntry | Family] = []
@@ -177,7 +184,23 @@ class Shapes:
         known = self.by_text.get(text)
         if known is not None and (compiled is None or known.kind in _COMPILED_ANEW):
             return known
-        masked = _mask(text, dialect)
+        outline = _outline(text, compiled)
+        entry = self.outlines.get(outline) if outline else None
+        if entry is None:
+            entry = self._variant(text, compiled, dialect, outline)
+        if entry.text != text:
+            entry.literal = True
+        if entry.kind in _COMPILED_ANEW or compiled is None:
+            if len(self.by_text) >= MOST_TEXTS:
+                self.by_text.clear()
+            self.by_text[text] = entry
+        else:
+            setattr(compiled, self.key, entry)
+        return entry
+
+    def _variant(self, text: str, compiled: Any, dialect: str, outline: bytes | None) -> ShapeEntry:
+        quick = _mask(text)
+        masked = normalise(text, dialect) if quick is None else quick
         key = (masked, *_signature(compiled))
         entry = self.variants.get(key)
         if entry is None:
@@ -186,14 +209,10 @@ class Shapes:
                 entry.compiled = True
                 self._learn(entry, compiled)
             self._place(entry)
-        elif entry.text != text:
-            entry.literal = True
-        if compiled is not None and entry.kind not in _COMPILED_ANEW:
-            setattr(compiled, self.key, entry)
-            return entry
-        if len(self.by_text) >= MOST_TEXTS:
-            self.by_text.clear()
-        self.by_text[text] = entry
+        if outline and quick is not None and not _HAS_DIGIT(masked):
+            if len(self.outlines) >= MOST_OUTLINES:
+                self.outlines.clear()
+            self.outlines[outline] = entry
         return entry
 
     def _place(self, entry: ShapeEntry) -> None:
@@ -252,19 +271,36 @@ def _signature(compiled: Any) -> tuple[Any, ...]:
     return (orm.entities_of(compiled), names, orm.asks_for_locks(compiled))
 
 
-def _mask(text: str, dialect: str) -> str:
-    """Return a text that is the same for all statements of one shape."""
+def _outline(text: str, compiled: Any) -> bytes | None:
+    """Return a text with all its digits alike, None where it is not looked at.
+
+    To find out which digits are literals costs many times as much. Texts with one outline differ in digits alone, so
+    where all digits of one are literals, so are those of the others, and they have one shape.
+    """
+    # With parameters, the text is one for all values; with quotes, it would be another one for each.
+    if compiled is None or getattr(compiled, "bind_names", True) or "'" in text or len(text) > LONGEST_OUTLINE:
+        return None
+    if getattr(compiled, "compile_state", None) is not None:
+        return None
+    try:
+        return text.encode().translate(_ALIKE)
+    except UnicodeEncodeError:
+        return None
+
+
+def _mask(text: str) -> str | None:
+    """Return a text that is the same for all statements of one shape, None where that takes a closer look."""
     if text.startswith(("SAVEPOINT", "R")):
         savepoint = _SAVEPOINT.match(text)
         if savepoint is not None:
             return savepoint.group(1) + "?"
     if len(text) > 20_000 or "\\" in text:
-        return normalise(text, dialect)
+        return None
     masked = _LITERALS.sub("?", text)
     # Written out: a loop over these costs as much as all the rest.
     unusual = '"' in masked or "`" in masked or "--" in masked or "/*" in masked or "$" in masked
     if unusual or "#" in masked or "[" in masked or ("'" in text and _PREFIXED(masked)):
-        return normalise(text, dialect)
+        return None
     return masked
 
 
