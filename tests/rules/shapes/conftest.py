@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy import Engine, create_engine
 
-from tests.rules.shapes.shop import fill
+from tests.rules.shapes.shop import Base, fill
 
 URLS = {"sqlite": None, "postgresql": "postgresql_url", "mariadb": "mariadb_url"}
 
@@ -19,4 +19,6 @@ def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
     engine = create_engine(request.getfixturevalue(fixture) if fixture else "sqlite://")
     fill(engine)
     yield engine
+    # Tests of other rooms have tables of the same names.
+    Base.metadata.drop_all(engine)
     engine.dispose()
