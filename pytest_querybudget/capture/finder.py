@@ -22,6 +22,7 @@ from pytest_querybudget.capture.stacks import (
     Reading,
     Stack,
     StackReader,
+    Standing,
     Way,
     mark,
     mark_of,
@@ -53,22 +54,42 @@ class Finder:
         ):
             self._remember(journal, shape, known)
             return known
-        frame = sys._getframe(1)  # noqa: SLF001
         standing = journal.standing
-        statements = journal.window.statements
         # Several statements come from one call of `create_all`, `flush` or a query with eager loads.
         if (
             standing is None
-            or (id(kin or shape), id(standing.stack)) in statements
-            or not self.reader.stands(frame, standing)
+            or (away := self.reader.distance(sys._getframe(1), standing)) < 0  # noqa: SLF001
             # The test goes on while a thread of it stays where it was.
             or standing.stack.position != journal.position(None)
             or sys.gettrace() is not None
         ):
             return self._read(journal, shape, context, cursor, start)
+        known = journal.window.statements.get((id(kin or shape), id(standing.stack)))
+        if known is not None and not self._sends_several(known, standing, away):
+            return self._read(journal, shape, context, cursor, start)
         if standing.request is not None:
             standing.request.since.setdefault(id(journal), journal.sequence)
-        return self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
+        if known is None:
+            return self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
+        self._remember(journal, shape, known)
+        return known
+
+    def _sends_several(self, entry: Statement, standing: Standing, away: int) -> bool:
+        """Return whether there is nothing to learn from another statement of the call that stands where it stood.
+
+        Either its loop is known, or the line is in none: `_find_repeater` in one look.
+        """
+        if not entry.near:
+            return False
+        if entry.repeater is not Repeater.APPLICATION:
+            if id(entry) not in standing.marks[0].statements or self.reader.loops.contains(*standing.stack.steps[0]):
+                return False
+            entry.calls += 1
+        further = away - entry.near[0][0]
+        if further:
+            # By another way through the libraries in between; the last one is the likeliest.
+            entry.near = tuple([(each + further, code, at) for each, code, at in entry.near])
+        return True
 
     def _read(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
         """Read the stack, and return the statement of the recording that this shape has there."""

@@ -306,23 +306,21 @@ class StackReader:
         inside = len(steps) if crossed < 0 else crossed
         return Reading(stack, frames, framed, request, tuple(steps[:inside]), tuple(steps[inside:]))
 
-    def stands(self, frame: FrameType | None, standing: Standing) -> bool:
-        """Return whether the innermost application frame is still the one of `standing`, at the same instruction.
+    def distance(self, frame: FrameType | None, standing: Standing) -> int:
+        """Return how far away the innermost application frame is, if it is that of `standing` at the same instruction.
 
-        Then so are all frames further out: one look at the libraries in between is enough.
+        Then so are all frames further out: one look at the libraries in between is enough. It is -1 for any other.
         """
         kinds = self.files.kinds
+        away = 0
         while frame is not None:
             kind = kinds.get(frame.f_code.co_filename)
-            if kind == LIBRARY:
-                frame = frame.f_back
-                continue
-            return (
-                kind == APPLICATION
-                and frame.f_trace is standing.marks[0]
-                and frame.f_lasti == standing.stack.steps[0][1]
-            )
-        return False
+            if kind != LIBRARY:
+                same = kind == APPLICATION and frame.f_trace is standing.marks[0]
+                return away if same and frame.f_lasti == standing.stack.steps[0][1] else -1
+            frame = frame.f_back
+            away += 1
+        return -1
 
     def _share(
         self,

@@ -144,6 +144,50 @@ def test_it():
     assert [each for each in done.found("test_it") if each.lower() == "no_n_plus_one"] == found
 
 
+WAYS = """
+from operator import methodcaller
+from shop import select, Customer
+
+def asked(key):
+    return select(Customer.name).where(Customer.id == key)
+
+def loop(connection, keys):
+    for key in keys:
+        send = connection.scalars if key % 2 else connection.execute
+        send(asked(key)).all()
+
+def one_line(connection, keys):
+    list(map(methodcaller("__call__", asked(1)), [connection.scalars, connection.execute] * 3))
+
+def each(connection, keys):
+    for key in keys:
+        loop(connection, [key])
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "found"), [("loop", 6, ["NO_N_PLUS_ONE"]), ("one_line", 6, []), ("each", 6, ["NO_N_PLUS_ONE"])]
+)
+def test_another_way_through_the_libraries_is_the_same_place(
+    suite: Suite, name: str, count: int, found: list[str]
+) -> None:
+    """`Connection.scalars` calls `Connection.execute`: the application's line is one frame further away."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/helpers.py", WAYS)
+    done = suite.run(
+        f"""
+        from app.helpers import {name}
+        def test_it():
+            with engine.connect() as connection:
+                {name}(connection, range(6))
+        """,
+        "--querybudget=strict",
+    )
+    sent = [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "call"]
+    assert sent == [count]
+    assert [each for each in done.found("test_it") if each.lower() == "no_n_plus_one"] == found
+
+
 def test_a_function_of_the_application_in_the_place_of_a_library(suite: Suite) -> None:
     """It stands as deep as the library's did, and repeats what it sends."""
     suite.write("app/__init__.py", "")
