@@ -25,6 +25,7 @@ from sqlalchemy import (
     create_engine,
     delete,
     event,
+    func,
     insert,
     literal_column,
     select,
@@ -136,6 +137,19 @@ def test_the_catalog_may_be_asked_again(engine: Engine) -> None:
     (only,) = recording.statements()
     assert only.shape.catalog
     assert (only.count, only.digests, only.repeats) == (3, set(), None)
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_a_default_that_is_asked_for_first_is_a_select(engine: Engine, times: int) -> None:
+    """It belongs to the execution of an INSERT, and is none, on the first time and on the next."""
+    highest = select(func.coalesce(func.max(column("id")), 0) + 1).select_from(table("counted")).scalar_subquery()
+    key = Column("id", Integer, primary_key=True, default=highest)
+    counted = Table("counted", MetaData(), key, Column("n", Integer), implicit_returning=False)
+    counted.create(engine)
+    with engine.begin() as connection, query_budget(max_queries=9) as recording:
+        for each in range(times):
+            connection.execute(insert(counted), {"n": each})
+    assert [(each.shape.kind, each.count) for each in recording.statements()] == [("select", times), ("insert", times)]
 
 
 def test_parameters_are_digested_when_a_rule_asks(engine: Engine) -> None:
