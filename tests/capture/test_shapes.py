@@ -79,3 +79,13 @@ def test_memory_is_bounded() -> None:
     assert len(shapes.outlines) <= MOST_OUTLINES
     find(shapes, f"SELECT {'a' * 3000} FROM t WHERE id = 1")
     assert max(map(len, shapes.outlines)) < 3000
+
+
+def test_a_raw_text_is_not_what_was_compiled() -> None:
+    """Of one that was compiled more is known than its text."""
+    shapes, sql = Shapes(), "SELECT a FROM t"
+    raw = shapes.find(sql, None, "sqlite")
+    compiled = find(shapes, sql)
+    assert (raw.compiled, compiled.compiled) == (False, True)
+    assert shapes.find(sql, None, "sqlite") is raw
+    assert find(shapes, sql) is compiled
