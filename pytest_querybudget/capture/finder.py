@@ -6,8 +6,9 @@ One look at the stack tells it where the same was seen before; only what is new 
 from __future__ import annotations
 
 import sys
+from threading import get_ident
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, TypeAlias
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
@@ -29,9 +30,13 @@ from pytest_querybudget.capture.stacks import (
     resumed,
     standing_of,
     stands_here,
+    thread_frames,
 )
 from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import Hop, Meaning, Member, Statement
+from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
+
+# How far away the frame of a call is, and the marks on it and on that in which the test waits for its thread.
+Call: TypeAlias = tuple[int, Mark, Mark | None]
 
 
 class Finder:
@@ -50,9 +55,12 @@ class Finder:
         kin = shape.family
         known = (kin or shape).latest if not journal.inner else journal.latest.get(kin or shape)
         if known is not None and (
-            (known.way and self._is_arranged_again(journal, known)) or (kin is not None and self._sends(journal, known))
+            (known.call is not None and self._is_same_call(journal, known))
+            or (known.way and self._is_arranged_again(journal, known))
+            or (kin is not None and self._sends(journal, known))
         ):
-            self._remember(journal, shape, known)
+            if kin is not None:
+                self._remember(journal, shape, known)
             return known
         standing = journal.standing
         # Several statements come from one call of `create_all`, `flush` or a query with eager loads.
@@ -61,34 +69,60 @@ class Finder:
             or (away := self.reader.distance(sys._getframe(1), standing)) < 0  # noqa: SLF001
             # The test goes on while a thread of it stays where it was.
             or standing.stack.position != journal.position(None)
+            or not _waits(journal, standing.stack, standing.waiting)
             or sys.gettrace() is not None
         ):
             return self._read(journal, shape, context, cursor, start)
         known = journal.window.statements.get((id(kin or shape), id(standing.stack)))
-        if known is not None and not self._sends_several(known, standing, away):
-            return self._read(journal, shape, context, cursor, start)
-        if standing.request is not None:
-            standing.request.since.setdefault(id(journal), journal.sequence)
         if known is None:
-            return self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
-        self._remember(journal, shape, known)
+            if standing.request is not None:
+                standing.request.since.setdefault(id(journal), journal.sequence)
+            known = self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
+            known.call = self._call(journal, standing.stack, away, standing.marks[0], standing.waiting)
+        elif self._sends_several(journal, known, standing, away):
+            self._remember(journal, shape, known)
+        else:
+            known = self._read(journal, shape, context, cursor, start)
         return known
 
-    def _sends_several(self, entry: Statement, standing: Standing, away: int) -> bool:
-        """Return whether there is nothing to learn from another statement of the call that stands where it stood.
+    def _call(self, journal: Journal, stack: Stack, away: int, mark: Mark, waiting: Mark | None) -> Call | None:
+        """Return what tells that a statement is one more of the call that has sent one: nothing is learned from it.
 
-        Either its loop is known, or the line is in none: `_find_repeater` in one look.
+        It is None where something is: in a loop, and where another line may resume the same call.
         """
-        if not entry.near:
+        code, instruction = stack.steps[0]
+        if code.co_flags & RESUMABLE or self.reader.loops.contains(code, instruction):
+            return None
+        return (away, mark, waiting) if _waits(journal, stack, waiting) else None
+
+    def _is_same_call(self, journal: Journal, entry: Statement) -> bool:
+        """Return whether the call that has sent a statement sends another one, from as far away."""
+        if entry.call is None or entry.window is not journal.window:
             return False
-        if entry.repeater is not Repeater.APPLICATION:
-            if id(entry) not in standing.marks[0].statements or self.reader.loops.contains(*standing.stack.steps[0]):
-                return False
-            entry.calls += 1
-        further = away - entry.near[0][0]
-        if further:
+        away, mark, waiting = entry.call
+        try:
+            # Above the observer's frame are those of this method and of `find`.
+            frame = sys._getframe(away + 2)  # noqa: SLF001
+        except ValueError:
+            return False
+        same = frame.f_trace is mark and frame.f_lasti == entry.stack.steps[0][1]
+        return same and _waits(journal, entry.stack, waiting)
+
+    def _sends_several(self, journal: Journal, entry: Statement, standing: Standing, away: int) -> bool:
+        """Return whether nothing is to be learned from another statement of the call that stands where it stood."""
+        if entry.repeater is Repeater.APPLICATION and entry.near:
             # By another way through the libraries in between; the last one is the likeliest.
-            entry.near = tuple([(each + further, code, at) for each, code, at in entry.near])
+            further = away - entry.near[0][0]
+            near = tuple([(each + further, code, at) for each, code, at in entry.near])
+            # Above the observer's frame are those of this method and of `find`.
+            if not stands_here(near, entry.beyond, above=3):
+                return False
+            entry.near = near
+            return True
+        call = self._call(journal, standing.stack, away, standing.marks[0], standing.waiting)
+        if call is None or id(entry) not in standing.marks[0].statements:
+            return False
+        entry.call = call
         return True
 
     def _read(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
@@ -98,14 +132,21 @@ class Finder:
         request = self.request(journal, reading)
         if request is not None:
             request.since.setdefault(id(journal), journal.sequence)
+        waiting = _waiting(journal, reading.stack)
         if entry is None:
             marks = [mark_of(each) for each in reading.frames]
             entry = self._begin(journal, shape, reading.stack, marks, context, cursor, start)
             if sys.gettrace() is not None:
                 entry.resumed = set()
                 list(resumed(reading.frames, entry.resumed))
-            journal.standing = standing_of(reading, marks, request)
+            journal.standing = standing_of(reading, marks, request, waiting)
+            if reading.near:
+                entry.call = self._call(journal, reading.stack, reading.near[0][0], marks[0], waiting)
             return entry
+        # Whoever calls anew learns anew.
+        entry.call = None
+        if reading.near:
+            entry.call = self._call(journal, reading.stack, reading.near[0][0], mark_of(reading.frames[0]), waiting)
         if entry.repeater is not Repeater.APPLICATION:
             self._find_repeater(journal, entry, reading, requested=request is not None)
         elif entry.near is not None:
@@ -201,7 +242,7 @@ class Finder:
         frame = reading.frames[index]
         looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
         if index == 0:
-            if not stack.recursive:
+            if entry.call is None and not stack.recursive:
                 _compare(entry, reading, 2)
             if not looping:
                 # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
@@ -325,6 +366,25 @@ class Finder:
                 if inside and self.reader.files.kind(each.f_code.co_filename) == FRAMEWORK:
                     return each
         return None
+
+
+def _waiting(journal: Journal, stack: Stack) -> Mark | None:
+    """Return the mark on the frame in which the test waits for the thread that runs, None where it is this one."""
+    if stack.tested >= 0 or journal.frame is None or get_ident() == journal.thread:
+        return None
+    frame = thread_frames(journal.thread)
+    return None if frame is None else mark_of(frame)
+
+
+def _waits(journal: Journal, stack: StackLike, waiting: Mark | None) -> bool:
+    """Return whether the test is still in the call in which it waited when a stack was read.
+
+    What it is not on itself may stay where it is, while the test makes one request after the other.
+    """
+    if stack.tested >= 0 or journal.frame is None:
+        return True
+    frame = None if waiting is None else thread_frames(journal.thread)
+    return frame is not None and frame.f_trace is waiting
 
 
 def _compare(entry: Statement, reading: Reading, steps: int) -> None:

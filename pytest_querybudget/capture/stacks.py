@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from opcode import opmap
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -18,9 +19,13 @@ except ImportError:  # pragma: no cover - SQLAlchemy 2.1 installs greenlet only 
     getcurrent = None  # type: ignore[assignment]
 
 _getframe = sys._getframe  # noqa: SLF001
-# Python 3.12 lets a loop over a generator stand in its inline cache as soon as it has been specialised.
-_STANDS_IN_CACHE = sys.version_info[:2] == (3, 12)
+# As soon as it has been specialised, a call of a builtin stands one instruction earlier in Python 3.11, and a loop over
+# a generator stands in its inline cache in Python 3.12.
+_MOVES = sys.version_info[:2] in ((3, 11), (3, 12))
 _CACHE = 0
+_PRECALL = opmap.get("PRECALL")
+# How far behind it the call stands.
+_TO_CALL = 4
 # How many of the innermost frames are compared when a statement meets a known stack again.
 COMPARED = 12
 RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
@@ -79,7 +84,7 @@ class Stack:
         """Return the index of the step that a frame is, -1 when it is none."""
         code, instruction = frame.f_code, begun_at(frame)
         for index, (known, at) in enumerate(self.steps):
-            if known is code and (at == instruction or (_STANDS_IN_CACHE and start_of(code, at) == instruction)):
+            if known is code and (at == instruction or (_MOVES and start_of(code, at) == instruction)):
                 return index
         return -1
 
@@ -199,8 +204,10 @@ class Reading(NamedTuple):
 
 
 def start_of(code: CodeType, instruction: int) -> int:
-    """Return where an instruction begins, for one that may lie in the inline cache behind it."""
+    """Return where an instruction stands, for one that may have moved when it was specialised."""
     text = code.co_code
+    if _PRECALL is not None:
+        return instruction + _TO_CALL if text[instruction] == _PRECALL else instruction
     while instruction > 0 and text[instruction] == _CACHE:
         instruction -= 2
     return instruction
@@ -208,28 +215,30 @@ def start_of(code: CodeType, instruction: int) -> int:
 
 def begun_at(frame: FrameType) -> int:
     """Return where the instruction begins at which a frame stands."""
-    return start_of(frame.f_code, frame.f_lasti) if _STANDS_IN_CACHE else frame.f_lasti
+    return start_of(frame.f_code, frame.f_lasti) if _MOVES else frame.f_lasti
 
 
 class Standing(NamedTuple):
     """Where a statement was sent from; as long as the innermost function has not moved, so are others.
 
-    `marks` are those on the application's frames, innermost first, `request` is that on the frame of the request.
+    `marks` are those on the application's frames, innermost first, `request` is that on the frame of the request, and
+    `waiting` that on the frame in which the test waits for another thread.
     """
 
     stack: Stack
     marks: list[Mark]
     request: Mark | None
+    waiting: Mark | None
 
 
-def standing_of(reading: Reading, marks: list[Mark], request: Mark | None) -> Standing | None:
+def standing_of(reading: Reading, marks: list[Mark], request: Mark | None, waiting: Mark | None) -> Standing | None:
     """Return what to compare the next statement's frames with, None where outer frames may move while inner ones stay.
 
     What a coroutine or a generator returns to may be another one each time.
     """
     if not marks or reading.beyond or reading.frames[0].f_code.co_flags & RESUMABLE:
         return None
-    return Standing(reading.stack, marks, request)
+    return Standing(reading.stack, marks, request, waiting)
 
 
 def parent_frame() -> FrameType | None:
@@ -332,7 +341,7 @@ class StackReader:
         position: int,
     ) -> Stack:
         places = [(id(code), instruction) for _, code, instruction in steps]
-        if _STANDS_IN_CACHE:
+        if _MOVES:
             places = [self._start(code, instruction) for _, code, instruction in steps]
         key = (tuple(places), crossed, entered, position)
         stack = self.known.get(key)
