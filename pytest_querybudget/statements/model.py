@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from pytest_querybudget.recording.structure import Schema, Structure
-from pytest_querybudget.statements.words import CATALOGS, MORE_CATALOGS
+from pytest_querybudget.statements.words import CATALOG_TABLES, CATALOGS, MORE_CATALOGS
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,10 @@ class Shape:
     def asks_the_catalog(self) -> bool:
         """Whether it reads nothing but the database's own catalog, as reflection does."""
         begins = (*CATALOGS, *MORE_CATALOGS.get(self.dialect, ()))
-        names = [each.lower().removeprefix("main.").removeprefix("temp.") for each in self.reads]
-        return bool(names) and all(each.startswith(begins) for each in names)
+        names = [each.lower() for each in self.reads]
+        return bool(names) and all(
+            each.startswith(begins) or each.rpartition(".")[2] in CATALOG_TABLES for each in names
+        )
 
     def structure(self) -> Structure:
         """Say how a SELECT is put together: read anew each time, by the few rules that look so closely."""

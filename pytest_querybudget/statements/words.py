@@ -55,16 +55,14 @@ FIRST_WORDS = {
 }
 
 # What the names of the databases' own tables begin with, which reflection reads; on some databases more do.
-CATALOGS = tuple(
-    """
-    sqlite_master sqlite_temp_master sqlite_schema sqlite_temp_schema
-    pg_catalog. information_schema. performance_schema.
-    """.split()
-)
+CATALOGS = ("pg_catalog.", "information_schema.", "performance_schema.")
 MORE_CATALOGS = {
     **dict.fromkeys(("postgresql", "cockroachdb", "redshift"), ("pg_",)),
     **dict.fromkeys(("mysql", "mariadb"), ("mysql.",)),
 }
+
+# Each database that SQLite has attached has its own, by these names.
+CATALOG_TABLES = frozenset(["sqlite_master", "sqlite_temp_master", "sqlite_schema", "sqlite_temp_schema"])
 
 # What stands between CREATE and the kind of object that it makes.
 MODIFIERS = frozenset(
