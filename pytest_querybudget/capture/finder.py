@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from threading import get_ident
 from types import CodeType, FrameType
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
@@ -25,6 +25,8 @@ from pytest_querybudget.capture.stacks import (
     StackReader,
     Standing,
     Way,
+    awaiting,
+    delegates,
     mark,
     mark_of,
     resumed,
@@ -35,8 +37,19 @@ from pytest_querybudget.capture.stacks import (
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
 
-# How far away the frame of a call is, and the marks on it and on that in which the test waits for its thread.
-Call: TypeAlias = tuple[int, Mark, Mark | None]
+
+class Call(NamedTuple):
+    """A call that sends several statements: how far away its frame is, the mark on that, and where it stands.
+
+    `inside` is the code that it has called, None where it awaits a greenlet, and `waiting` the mark on the frame in
+    which the test waits meanwhile.
+    """
+
+    away: int
+    mark: Mark
+    instruction: int
+    inside: CodeType | None
+    waiting: Mark | None
 
 
 class Finder:
@@ -78,35 +91,48 @@ class Finder:
             if standing.request is not None:
                 standing.request.since.setdefault(id(journal), journal.sequence)
             known = self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
-            known.call = self._call(journal, standing.stack, away, standing.marks[0], standing.waiting)
+            known.call = self._call(journal, standing.stack, away, standing.waiting, 2)
         elif self._sends_several(journal, known, standing, away):
             self._remember(journal, shape, known)
         else:
             known = self._read(journal, shape, context, cursor, start)
         return known
 
-    def _call(self, journal: Journal, stack: Stack, away: int, mark: Mark, waiting: Mark | None) -> Call | None:
+    def _call(
+        self, journal: Journal, stack: StackLike, away: int, waiting: Mark | None, above: int, *, crossed: bool = False
+    ) -> Call | None:
         """Return what tells that a statement is one more of the call that has sent one: nothing is learned from it.
 
-        It is None where something is: in a loop, and where another line may resume the same call.
+        It is None where something is: in a loop, and where another line may resume the same call. `above` is how many
+        frames lie above the observer's; where `crossed`, `away` counts from the frame that awaits this greenlet.
         """
-        code, instruction = stack.steps[0]
-        if code.co_flags & RESUMABLE or self.reader.loops.contains(code, instruction):
+        frame = awaiting(away) if crossed else sys._getframe(away + above)  # noqa: SLF001
+        if frame is None or not _waits(journal, stack, waiting):
             return None
-        return (away, mark, waiting) if _waits(journal, stack, waiting) else None
+        code, instruction = frame.f_code, frame.f_lasti
+        if self.reader.loops.contains(code, instruction) or delegates(code, instruction):
+            return None
+        inside = None if crossed else sys._getframe(away + above - 1).f_code  # noqa: SLF001
+        return Call(away, mark_of(frame), instruction, inside, waiting)
 
     def _is_same_call(self, journal: Journal, entry: Statement) -> bool:
         """Return whether the call that has sent a statement sends another one, from as far away."""
-        if entry.call is None or entry.window is not journal.window:
+        call: Call | None = entry.call
+        if call is None or entry.window is not journal.window:
             return False
-        away, mark, waiting = entry.call
-        try:
-            # Above the observer's frame are those of this method and of `find`.
-            frame = sys._getframe(away + 2)  # noqa: SLF001
-        except ValueError:
-            return False
-        same = frame.f_trace is mark and frame.f_lasti == entry.stack.steps[0][1]
-        return same and _waits(journal, entry.stack, waiting)
+        if call.inside is None:
+            frame = awaiting(call.away)
+        else:
+            try:
+                # Above the observer's frame are those of this method and of `find`.
+                frame = sys._getframe(call.away + 2)  # noqa: SLF001
+            except ValueError:
+                return False
+            # What was a library's may be the application's.
+            if sys._getframe(call.away + 1).f_code is not call.inside:  # noqa: SLF001
+                return False
+        same = frame is not None and frame.f_trace is call.mark and frame.f_lasti == call.instruction
+        return same and _waits(journal, entry.stack, call.waiting)
 
     def _sends_several(self, journal: Journal, entry: Statement, standing: Standing, away: int) -> bool:
         """Return whether nothing is to be learned from another statement of the call that stands where it stood."""
@@ -119,7 +145,7 @@ class Finder:
                 return False
             entry.near = near
             return True
-        call = self._call(journal, standing.stack, away, standing.marks[0], standing.waiting)
+        call = self._call(journal, standing.stack, away, standing.waiting, 3)
         if call is None or id(entry) not in standing.marks[0].statements:
             return False
         entry.call = call
@@ -133,6 +159,8 @@ class Finder:
         if request is not None:
             request.since.setdefault(id(journal), journal.sequence)
         waiting = _waiting(journal, reading.stack)
+        way = reading.near or reading.beyond
+        call = self._call(journal, reading.stack, way[0][0], waiting, 3, crossed=not reading.near) if way else None
         if entry is None:
             marks = [mark_of(each) for each in reading.frames]
             entry = self._begin(journal, shape, reading.stack, marks, context, cursor, start)
@@ -140,13 +168,9 @@ class Finder:
                 entry.resumed = set()
                 list(resumed(reading.frames, entry.resumed))
             journal.standing = standing_of(reading, marks, request, waiting)
-            if reading.near:
-                entry.call = self._call(journal, reading.stack, reading.near[0][0], marks[0], waiting)
+            entry.call = call
             return entry
-        # Whoever calls anew learns anew.
-        entry.call = None
-        if reading.near:
-            entry.call = self._call(journal, reading.stack, reading.near[0][0], mark_of(reading.frames[0]), waiting)
+        entry.call = call
         if entry.repeater is not Repeater.APPLICATION:
             self._find_repeater(journal, entry, reading, requested=request is not None)
         elif entry.near is not None:
@@ -223,6 +247,7 @@ class Finder:
         for frame in new:
             mark_of(frame).statements.add(id(entry))
         entry.calls += 1
+        entry.call = self._call(journal, entry.stack, entry.way[1][0], _waiting(journal, entry.stack), 3)
         return True
 
     def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
@@ -368,11 +393,9 @@ class Finder:
         return None
 
 
-def _waiting(journal: Journal, stack: Stack) -> Mark | None:
-    """Return the mark on the frame in which the test waits for the thread that runs, None where it is this one."""
-    if stack.tested >= 0 or journal.frame is None or get_ident() == journal.thread:
-        return None
-    frame = thread_frames(journal.thread)
+def _waiting(journal: Journal, stack: StackLike) -> Mark | None:
+    """Return the mark on the frame in which the test waits for the thread or task that runs, None where it is that."""
+    frame = None if stack.tested >= 0 else _frame_of_test(journal)
     return None if frame is None else mark_of(frame)
 
 
@@ -383,8 +406,14 @@ def _waits(journal: Journal, stack: StackLike, waiting: Mark | None) -> bool:
     """
     if stack.tested >= 0 or journal.frame is None:
         return True
-    frame = None if waiting is None else thread_frames(journal.thread)
-    return frame is not None and frame.f_trace is waiting
+    frame = None if waiting is None else _frame_of_test(journal)
+    return frame is not None and frame.f_trace is waiting and stack.position == journal.position(None)
+
+
+def _frame_of_test(journal: Journal) -> FrameType | None:
+    if journal.frame is None or get_ident() == journal.thread:
+        return journal.frame
+    return thread_frames(journal.thread)
 
 
 def _compare(entry: Statement, reading: Reading, steps: int) -> None:

@@ -89,7 +89,12 @@ class Observer:
             entry is None
             or entry.window is not journal.window
             or entry.near is None
-            or (test is not None and entry.stack.position != (test.f_lineno if journal.by_line else test.f_lasti))
+            or (
+                test is not None
+                and entry.stack.position != (test.f_lineno if journal.by_line else test.f_lasti)
+                # A call of a builtin may have moved.
+                and entry.stack.position != journal.instruction(test)
+            )
             or not stands_here(entry.near, entry.beyond)
         ):
             entry = self.finder.find(journal, shape, context, cursor, start)

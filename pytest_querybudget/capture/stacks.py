@@ -24,6 +24,7 @@ _getframe = sys._getframe  # noqa: SLF001
 _MOVES = sys.version_info[:2] in ((3, 11), (3, 12))
 _CACHE = 0
 _PRECALL = opmap.get("PRECALL")
+_DELEGATING = frozenset(opmap[each] for each in ("SEND", "YIELD_FROM") if each in opmap)
 # How far behind it the call stands.
 _TO_CALL = 4
 # How many of the innermost frames are compared when a statement meets a known stack again.
@@ -213,6 +214,16 @@ def start_of(code: CodeType, instruction: int) -> int:
     return instruction
 
 
+def delegates(code: CodeType, instruction: int) -> bool:
+    """Return whether a generator stands in a `yield from`, where any line may resume it."""
+    if not code.co_flags & CO_GENERATOR:
+        return False
+    text = code.co_code
+    while instruction > 0 and text[instruction] == _CACHE:
+        instruction -= 2
+    return text[instruction] in _DELEGATING
+
+
 def begun_at(frame: FrameType) -> int:
     """Return where the instruction begins at which a frame stands."""
     return start_of(frame.f_code, frame.f_lasti) if _MOVES else frame.f_lasti
@@ -221,12 +232,13 @@ def begun_at(frame: FrameType) -> int:
 class Standing(NamedTuple):
     """Where a statement was sent from; as long as the innermost function has not moved, so are others.
 
-    `marks` are those on the application's frames, innermost first, `request` is that on the frame of the request, and
-    `waiting` that on the frame in which the test waits for another thread.
+    `marks` are those on the application's frames, innermost first, and `instruction` is where that one stands;
+    `request` is the mark on the frame of the request, `waiting` that on the frame in which the test waits meanwhile.
     """
 
     stack: Stack
     marks: list[Mark]
+    instruction: int
     request: Mark | None
     waiting: Mark | None
 
@@ -238,7 +250,7 @@ def standing_of(reading: Reading, marks: list[Mark], request: Mark | None, waiti
     """
     if not marks or reading.beyond or reading.frames[0].f_code.co_flags & RESUMABLE:
         return None
-    return Standing(reading.stack, marks, request, waiting)
+    return Standing(reading.stack, marks, reading.frames[0].f_lasti, request, waiting)
 
 
 def parent_frame() -> FrameType | None:
@@ -247,6 +259,15 @@ def parent_frame() -> FrameType | None:
         return None
     parent = getcurrent().parent
     return parent.gr_frame if parent is not None else None
+
+
+def awaiting(away: int) -> FrameType | None:
+    """Return the frame so far outwards from the one that awaits the current greenlet."""
+    frame = parent_frame()
+    while frame is not None and away > 0:
+        frame = frame.f_back
+        away -= 1
+    return frame
 
 
 class StackReader:
@@ -326,7 +347,7 @@ class StackReader:
             kind = kinds.get(frame.f_code.co_filename)
             if kind != LIBRARY:
                 same = kind == APPLICATION and frame.f_trace is standing.marks[0]
-                return away if same and frame.f_lasti == standing.stack.steps[0][1] else -1
+                return away if same and frame.f_lasti == standing.instruction else -1
             frame = frame.f_back
             away += 1
         return -1

@@ -233,8 +233,8 @@ class Statement:
     # away it is, code and instruction, and those that await the current greenlet.
     near: tuple[tuple[int, Any, int], ...] | None = None
     beyond: tuple[tuple[int, Any, int], ...] = ()
-    # The call that sent it last, where one more from there is no loop; see `capture.finder`.
-    call: tuple[int, Any, Any] | None = None
+    # The call that sent it last, where one more from there is no loop; see `capture.finder.Call`.
+    call: Any = None
     # The same up to the test, where that repeats it: what comes further out is then the same call of the test.
     way: tuple[tuple[int, Any, int], ...] = ()
     dialect: str = ""

@@ -66,7 +66,7 @@ class Shape:
         begins = (*CATALOGS, *MORE_CATALOGS.get(self.dialect, ()))
         names = [each.lower() for each in self.reads]
         return bool(names) and all(
-            each.startswith(begins) or each.rpartition(".")[2] in CATALOG_TABLES for each in names
+            each.startswith(begins) or each.rpartition(".")[2].strip("[]") in CATALOG_TABLES for each in names
         )
 
     def structure(self) -> Structure:

@@ -7,7 +7,8 @@ import pytest
 from tests.plugin.suites import HEAD, Suite
 
 HELPERS = """
-import queue, threading
+import asyncio, queue, threading
+from contextlib import contextmanager
 from functools import partial, singledispatch
 from operator import methodcaller
 from sqlalchemy import func, select
@@ -36,6 +37,49 @@ def rename(session, *customers):
 def rename_all(session, customers):
     for one, other in zip(customers[::2], customers[1::2]):
         rename(session, one, other)
+
+@contextmanager
+def unit(session):
+    yield
+    session.flush()
+
+def rename_in_units(session, customers):
+    for one, other in zip(customers[::2], customers[1::2]):
+        with unit(session):
+            one.name = other.name = func.upper(Customer.name)
+
+async def rename_all_later(session, customers):
+    for one, other in zip(customers[::2], customers[1::2]):
+        one.name = other.name = func.upper(Customer.name)
+        await flush_later(session)
+
+async def flush_later(session):
+    session.flush()
+
+def generated(connection, key):
+    yield pair(connection, key)
+
+def all_generated(connection, keys):
+    for key in keys:
+        yield from generated(connection, key)
+
+def delegating(connection, keys):
+    yield from map(connection.scalar, map(order, keys))
+
+def growing(connection):
+    list(map(connection.execute, (listed(100, 2), listed(110, 4), listed(120, 8), listed(130, 5))))
+
+async def pairs_later(connection, keys):
+    for key in keys:
+        pair(connection, key)
+
+def send(connection, key):
+    return connection.execute(name(key))
+
+def mixed(connection):
+    list(map(methodcaller("__call__"), [
+        partial(connection.scalars, name(1)), partial(send, connection, 2), partial(send, connection, 3),
+    ]))
 
 def send_all(sends):
     list(map(methodcaller("__call__"), sends))
@@ -69,6 +113,7 @@ class Worker:
             self.done.get()
 """
 IMPORTS = HEAD + "import time\nfrom sqlalchemy.orm import Session\nfrom app.helpers import *\n"
+CONNECTED = "with engine.connect() as connection: "
 PAIRS = "with engine.connect() as connection: pairs(connection, range(1, 9, 2))"
 # The clean twin: what one call sends at once is no loop.
 PAIR = "with engine.connect() as connection: pair(connection, 1)"
@@ -103,6 +148,13 @@ PARTS = """c = engine.connect()
         (WAYS + CALLS.replace("LAST", "send_all"), [("no_n_plus_one", 8)]),
         (WAYS + CALLS.replace("LAST", "further"), [("no_n_plus_one", 8)]),
         (PARTS, []),
+        (RENAMED + "rename_in_units(session, customers)", [("no_write_loops", 8)]),
+        (RENAMED + "asyncio.run(rename_all_later(session, customers))", [("no_write_loops", 8)]),
+        (CONNECTED + "list(all_generated(connection, range(1, 9, 2)))", [("no_n_plus_one", 8)]),
+        (CONNECTED + "asyncio.run(pairs_later(connection, range(1, 9, 2)))", [("no_n_plus_one", 8)]),
+        (CONNECTED + "[growing(connection) for _ in range(3)]", []),
+        # What a function of the application sends is its own, as far away as it is.
+        (CONNECTED + "mixed(connection)", [("no_n_plus_one", 2)]),
     ],
 )
 def test_a_line_that_sends_several_statements(suite: Suite, body: str, found: list[tuple[str, int]]) -> None:
@@ -141,6 +193,45 @@ def test_a_thread_that_serves_one_request_after_the_other(suite: Suite, send: st
     )
     found = [each for each in done.tests["test_it"]["findings"] if each["rule"] == "no_repeated_queries"]
     assert [each["count"] for each in found] == [3]
+
+
+def test_a_task_of_the_test(suite: Suite) -> None:
+    """The test waits in a thread that is its own, and is on no stack."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/helpers.py", HELPERS)
+    done = suite.run(
+        """
+        @pytest.mark.asyncio
+        @pytest.mark.parametrize("work", [pairs_later, pair_later])
+        async def test_it(work):
+            with engine.connect() as connection:
+                await asyncio.create_task(work(connection, range(1, 9, 2)))
+        """,
+        head=IMPORTS + "async def pair_later(connection, keys):\n    pair(connection, 1)\n",
+    )
+    found = {name: [each["count"] for each in test["findings"]] for name, test in done.tests.items()}
+    assert found == {"test_it[pairs_later]": [8], "test_it[pair_later]": []}
+
+
+def test_who_resumes_a_generator_that_delegates(suite: Suite) -> None:
+    """It stays in its line, and each line that resumes it is another place."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/helpers.py", HELPERS)
+    done = suite.run(
+        """
+        @pytest.fixture
+        def rows():
+            with engine.connect() as connection:
+                made = delegating(connection, range(3))
+                next(made)
+                next(made)
+                next(made)
+        def test_it(rows):
+            pass
+        """,
+        head=IMPORTS,
+    )
+    assert [each["count"] for each in done.tests["test_it"]["statements"] if each["phase"] == "setup"] == [1, 1, 1]
 
 
 @pytest.mark.parametrize(
