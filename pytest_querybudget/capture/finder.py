@@ -117,8 +117,8 @@ class Finder:
 
     def _is_same_call(self, journal: Journal, entry: Statement) -> bool:
         """Return whether the call that has sent a statement sends another one, from as far away."""
-        call: Call | None = entry.call
-        if call is None or entry.window is not journal.window:
+        call: Call = entry.call
+        if entry.window is not journal.window:
             return False
         if call.inside is None:
             frame = awaiting(call.away)

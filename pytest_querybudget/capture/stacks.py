@@ -206,9 +206,13 @@ class Reading(NamedTuple):
 
 def start_of(code: CodeType, instruction: int) -> int:
     """Return where an instruction stands, for one that may have moved when it was specialised."""
-    text = code.co_code
     if _PRECALL is not None:
-        return instruction + _TO_CALL if text[instruction] == _PRECALL else instruction
+        return instruction + _TO_CALL if code.co_code[instruction] == _PRECALL else instruction
+    return _before_cache(code.co_code, instruction)
+
+
+def _before_cache(text: bytes, instruction: int) -> int:
+    """Return where the instruction begins whose inline cache this may be."""
     while instruction > 0 and text[instruction] == _CACHE:
         instruction -= 2
     return instruction
@@ -219,9 +223,7 @@ def delegates(code: CodeType, instruction: int) -> bool:
     if not code.co_flags & CO_GENERATOR:
         return False
     text = code.co_code
-    while instruction > 0 and text[instruction] == _CACHE:
-        instruction -= 2
-    return text[instruction] in _DELEGATING
+    return text[_before_cache(text, instruction)] in _DELEGATING
 
 
 def begun_at(frame: FrameType) -> int:
