@@ -13,7 +13,11 @@ from pytest_querybudget.budgets import Budget, Permission
 from pytest_querybudget.errors import QueryBudgetExceeded
 from pytest_querybudget.outcomes import BudgetFailure
 from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.rules.constant_queries import ConstantQueries
+from pytest_querybudget.settings import Settings
 from pytest_querybudget.verdicts import Verdict
+
+_CALL = frozenset({"call"})
 
 
 @dataclass(slots=True)
@@ -109,6 +113,29 @@ def then(outcome: Any, check: Callable[[], None]) -> Exception | None:
 def mark_count(item: pytest.Item) -> int:
     """Return how many markers a test has, so that new ones are noticed."""
     return sum(len(node.own_markers) for node in item.listchain())
+
+
+# Fixtures whose value shows the recording to the test.
+_SHOWING = ("query_budget", "query_growth")
+
+
+def is_read(settings: Settings, budget: Budget) -> bool:
+    """Return whether anything reads a test's statements one by one: the summary does not."""
+    wanted = settings.reports or settings.lock or settings.write_markers
+    return bool(wanted) or ConstantQueries.name in budget.declarations
+
+
+def located(item: pytest.Item, settings: Settings, budget: Budget, judged: frozenset[str]) -> frozenset[str] | None:
+    """Return the phases in which it must be known from where statements are sent, None for all; see `Recording`.
+
+    `judged` are the phases that some rule judges.
+    """
+    if judged != _CALL or is_read(settings, budget) or settings.explain or settings.audit or settings.prove:
+        return None
+    if any(each.rule.needs_plans for each in budget.declarations.values()):
+        return None
+    fixtures = getattr(item, "fixturenames", ())
+    return None if any(each in fixtures for each in _SHOWING) else _CALL
 
 
 def judged_after(phase: str, item: pytest.Item) -> tuple[str, ...]:

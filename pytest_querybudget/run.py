@@ -25,7 +25,7 @@ from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, Permis
 from pytest_querybudget.chances import marker_chances
 from pytest_querybudget.checks import Checks
 from pytest_querybudget.collector import Collector
-from pytest_querybudget.current import Current, judged_after, mark_count, then
+from pytest_querybudget.current import Current, is_read, judged_after, located, mark_count, then
 from pytest_querybudget.ending import Ending
 from pytest_querybudget.entries import (
     budget_entries,
@@ -125,12 +125,15 @@ class Run:
             budget = Budget()
             if any(mark.name in self.budgets.marker_names for mark in item.iter_markers()):
                 mistake = f"the budget could not be read: {type(error).__name__} inside pytest-querybudget"
-        recording = Recording(item.nodeid)
+        recording = Recording(item.nodeid, located=self._located(item, budget))
         self.current = Current(item, budget, recording, marks=mark_count(item), mistake=mistake)
         own, fixtures = own_code(getattr(item, "obj", None)), getattr(item, "fixturenames", None)
         self.safely(lambda: self.instruments.begin(recording, own, fixtures))
         wanted = any(each.rule.needs_plans for each in budget.declarations.values())
         self.safely(lambda: self.instruments.plan_statements(wanted=wanted))
+
+    def _located(self, item: pytest.Item, budget: Budget) -> frozenset[str] | None:
+        return located(item, self.settings, budget, self.judge.phases(budget))
 
     def around_call(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record what the test sends, and hold it to its budget when it has passed."""
@@ -405,19 +408,13 @@ class Run:
             outcome="passed",
             phases=phase_entries(recording),
             budget=budget_entries(recording, current.budget),
-            statements=statement_entries(recording, planned=not self._is_read(current)),
+            statements=statement_entries(recording, planned=not is_read(self.settings, current.budget)),
             findings=tuple(finding_entry(each) for each in current.verdicts),
             routes={label: each.queries for label, each in requests.items()},
             requests=requests,
             connections=recording.connections.peak,
             transactions=transactions_entry(recording),
         )
-
-    def _is_read(self, current: Current) -> bool:
-        """Return whether anything reads a test's statements one by one: the summary does not."""
-        settings = self.settings
-        wanted = settings.reports or settings.lock or settings.write_markers
-        return bool(wanted) or ConstantQueries.name in current.budget.declarations
 
     def note_report(self, report: Any) -> None:
         """Take over what a report brings, where the user waits for it."""

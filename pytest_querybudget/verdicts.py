@@ -69,6 +69,10 @@ class Judge:
                 verdicts.append(Verdict(finding=finding, failed=fails, allowed=allowed, phase=options.phase))
         return verdicts, used
 
+    def phases(self, budget: Budget) -> frozenset[str]:
+        """Return the phases of a test that are judged."""
+        return frozenset([options.phase for _, options, _ in self._applicable(budget)])
+
     def verdicts_of(
         self, findings: Sequence[Finding], permissions: tuple[Permission, ...]
     ) -> tuple[list[Verdict], set[Permission]]:

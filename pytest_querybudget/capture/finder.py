@@ -66,6 +66,8 @@ class Finder:
     def find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
         """Return the statement of the recording that this shape has where it was sent from."""
         kin = shape.family
+        if not (journal.window.located or shape.instances or orm.returns_entities(context.compiled)):
+            return self._unlocated(journal, shape, context, cursor, start)
         known = (kin or shape).latest if not journal.inner else journal.latest.get(kin or shape)
         if known is not None and (
             (known.call is not None and self._is_same_call(journal, known))
@@ -97,6 +99,25 @@ class Finder:
         else:
             known = self._read(journal, shape, context, cursor, start)
         return known
+
+    def _unlocated(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
+        """Return the statement that stands for a shape wherever in the window it was sent from.
+
+        What loads instances has a line all the same: a lazy load of the call may be cured there.
+        """
+        nowhere = self.reader.nowhere
+        entry = None if shape.family is None or journal.inner else shape.family.latest
+        if entry is None or entry.window is not journal.window or entry.stack is not nowhere:
+            entry = journal.window.statements.get((id(shape.family or shape), id(nowhere)))
+        if entry is not None:
+            self._remember(journal, shape, entry)
+            return entry
+        entry = self._begin(journal, shape, nowhere, [], context, cursor, start)
+        if entry.strategy is not None:
+            entry.strategy = CountingFetch(entry)
+        # No frame tells it from others.
+        entry.near = ()
+        return entry
 
     def _call(
         self, journal: Journal, stack: StackLike, away: int, waiting: Mark | None, above: int, *, crossed: bool = False
@@ -200,13 +221,17 @@ class Finder:
         return entry
 
     def _remember(self, journal: Journal, shape: ShapeEntry, entry: Statement) -> None:
-        if entry.members is not None:
-            entry.members.setdefault(shape, Member())
-        for each in (shape, shape.family) if shape.family is not None else (shape,):
-            if journal.inner:
-                journal.latest[each] = entry
-            else:
-                self.shapes.remember(each, entry)
+        members, kin = entry.members, shape.family
+        if members is not None and shape not in members:
+            members.setdefault(shape, Member())
+        if journal.inner:
+            journal.latest[shape] = entry
+            if kin is not None:
+                journal.latest[kin] = entry
+            return
+        self.shapes.remember(shape, entry)
+        if kin is not None and kin.latest is not entry:
+            self.shapes.remember(kin, entry)
 
     def _sends(self, journal: Journal, entry: Statement) -> bool:
         """Return whether the frame that asked for a statement is where the latest of its family was sent from."""

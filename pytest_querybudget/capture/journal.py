@@ -92,7 +92,8 @@ class Journal:
         """Begin a new window; what follows is judged apart from what came before."""
         for statement in getattr(self, "window", ()):
             statement.aside = None
-        self.window = Window(phase, label, perf_counter() - self.started)
+        located = self.recording.located is None or phase in self.recording.located
+        self.window = Window(phase, label, perf_counter() - self.started, located)
         self.recording.windows.append(self.window)
         self.seen = {}
         self.senders = {}

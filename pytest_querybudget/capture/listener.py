@@ -77,7 +77,7 @@ class Capture:
             raise
         finished = perf_counter()
         try:
-            if self.strays and self._is_stray():
+            if self.strays and get_ident() in self.strays and self._is_stray():
                 return True
             if self.lock is None:
                 observe = self.observer.observe

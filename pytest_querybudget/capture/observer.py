@@ -85,9 +85,10 @@ class Observer:
             shape = self.shapes.of(statement, context)
         entry = shape.latest if not journal.inner else journal.latest.get(shape)
         test = journal.frame
+        window = journal.window
         if (
             entry is None
-            or entry.window is not journal.window
+            or entry.window is not window
             or entry.near is None
             or (
                 test is not None
@@ -131,7 +132,7 @@ class Observer:
                     context.cursor_fetch_strategy = strategy_for(entry, context, cursor)
             # Beyond so many different parameters it is a loop for good, and a repeat in it is no finding of its own.
             values = entry.count
-            if len(entry.digests) < MOST_DIGESTS and not shape.catalog:
+            if len(entry.digests) < MOST_DIGESTS and window.located and not shape.catalog:
                 values = self._observe_read(journal, entry, scope, connection, statement, parameters, context)
             if shape.instances:
                 self._observe_load(journal, entry, scope, values, context)
@@ -269,12 +270,17 @@ class Observer:
         if entry.columns and orm.returns_entities(context.compiled):
             entry.origin = scope.origin = Origin(entry)
             journal.runs.add(self.next_run, entry.origin, ())
-        if kind in ("ddl", "other") or context.executemany or not _writes_one_row(entry, cursor):
+        if kind in ("ddl", "other") or context.executemany or entry.stack is self.reader.nowhere:
             return
+        if _writes_one_row(entry, cursor):
+            if kind != "insert" and entry.count <= MOST_SAMPLES:
+                self._take_sample(journal, entry, context, parameters, statement)
+            self._note_single(journal, entry, scope, context)
+
+    def _note_single(self, journal: Journal, entry: Statement, scope: Scope, context: Any) -> None:
+        """Count a write of one row, and the flush or transaction that it is the first of."""
         flush = self.sessions.flush(scope)
         entry.single += 1
-        if kind != "insert" and entry.count <= MOST_SAMPLES:
-            self._take_sample(journal, entry, context, parameters, statement)
         if not flush or flush != entry.last_flush:
             # What was rolled back and is written again is a retry, not a loop.
             if journal.barrier < entry.written or not entry.units:

@@ -278,6 +278,8 @@ class StackReader:
     def __init__(self, files: Source) -> None:
         self.files = files
         self.loops = Loops()
+        # That of statements whose lines nobody asks for.
+        self.nowhere = Stack((), entered=-1, tested=-1, position=-1, recursive=False, source=files)
         # The frame that nothing of the current test lies beyond: a fixture's statements are read up to there.
         self.outermost: FrameType | None = None
         self.known: dict[tuple[object, ...], Stack] = {}

@@ -293,7 +293,7 @@ class Statement:
 
     @property
     def location(self) -> Place | None:
-        """The innermost line of the application."""
+        """The innermost line of the application, None where there is none or it was not asked for."""
         return self.stack.places[0] if self.stack.places else None
 
     def note_unit(self, database: int) -> None:
@@ -308,12 +308,14 @@ class Statement:
 class Window:
     """A part of a test that is judged by itself: a phase, and in it each subtest, example or request.
 
-    `outer` is the part that a request was made in; other parts have none.
+    `outer` is the part that a request was made in; other parts have none. Where it is not `located`, its statements are
+    one for each shape, but for those that load instances, and nothing tells from where they were sent.
     """
 
     phase: str
     label: str | None = None
     started: float = 0.0
+    located: bool = True
     statements: dict[tuple[int, int], Statement] = field(default_factory=dict)
     outer: Window | None = None
 
@@ -328,10 +330,15 @@ class Window:
 
 @dataclass(slots=True, eq=False, repr=False)
 class Recording:
-    """What one test sent, window by window."""
+    """What one test sent, window by window.
+
+    `located` are the phases in which statements are told apart by the lines that sent them, None for all: to read those
+    lines is most of what recording costs, and in a fixture hardly anybody asks for them.
+    """
 
     nodeid: str
     started: float = 0.0
+    located: frozenset[str] | None = None
     windows: list[Window] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     checkouts: dict[str, int] = field(default_factory=dict)
