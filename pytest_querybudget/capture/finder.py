@@ -5,10 +5,13 @@ One look at the stack tells it where the same was seen before; only what is new 
 
 from __future__ import annotations
 
+import os
 import sys
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
+
+import sqlalchemy
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
@@ -29,20 +32,25 @@ from pytest_querybudget.capture.stacks import (
     delegates,
     mark,
     mark_of,
+    parent_frame,
     resumed,
     standing_of,
     stands_here,
     thread_frames,
 )
+from pytest_querybudget.capture.waiting import causing_frames, waiting_frames
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
+
+_SQLALCHEMY = os.path.dirname(sqlalchemy.__file__) + os.sep
 
 
 class Call(NamedTuple):
     """A call that sends several statements: how far away its frame is, the mark on that, and where it stands.
 
-    `inside` is the code that it has called, None where it awaits a greenlet, and `waiting` the mark on the frame in
-    which the test waits meanwhile.
+    `inside` is the code of SQLAlchemy that it has called. It is None where that is another library's, or where it
+    awaits a greenlet (`crossed`): functions of the application may be called from there, as far away. `waiting` is the
+    mark on the frame in which the test waits meanwhile.
     """
 
     away: int
@@ -50,6 +58,7 @@ class Call(NamedTuple):
     instruction: int
     inside: CodeType | None
     waiting: Mark | None
+    crossed: bool
 
 
 class Finder:
@@ -70,8 +79,9 @@ class Finder:
             return self._unlocated(journal, shape, context, cursor, start)
         known = (kin or shape).latest if not journal.inner else journal.latest.get(kin or shape)
         if known is not None and (
-            (known.call is not None and self._is_same_call(journal, known))
-            or (known.way and self._is_arranged_again(journal, known))
+            # Another thread may come in between: what it asks for is read once.
+            ((call := known.call) is not None and self._is_same_call(journal, known, call))
+            or ((route := known.way) and self._is_arranged_again(journal, known, route))
             or (kin is not None and self._sends(journal, known))
         ):
             if kin is not None:
@@ -91,7 +101,7 @@ class Finder:
         known = journal.window.statements.get((id(kin or shape), id(standing.stack)))
         if known is None:
             if standing.request is not None:
-                standing.request.since.setdefault(id(journal), journal.sequence)
+                standing.request.since.setdefault(journal.serial, journal.sequence)
             known = self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
             known.call = self._call(journal, standing.stack, away, standing.waiting, 2)
         elif self._sends_several(journal, known, standing, away):
@@ -134,15 +144,18 @@ class Finder:
         if self.reader.loops.contains(code, instruction) or delegates(code, instruction):
             return None
         inside = None if crossed else sys._getframe(away + above - 1).f_code  # noqa: SLF001
-        return Call(away, mark_of(frame), instruction, inside, waiting)
+        if inside is not None and not inside.co_filename.startswith(_SQLALCHEMY):
+            inside = None
+        return Call(away, mark_of(frame), instruction, inside, waiting, crossed)
 
-    def _is_same_call(self, journal: Journal, entry: Statement) -> bool:
+    def _is_same_call(self, journal: Journal, entry: Statement, call: Call) -> bool:
         """Return whether the call that has sent a statement sends another one, from as far away."""
-        call: Call = entry.call
         if entry.window is not journal.window:
             return False
-        if call.inside is None:
-            frame = awaiting(call.away)
+        if call.crossed:
+            frame = self._awaiting(call.away)
+        elif call.inside is None:
+            frame = self.reader.beyond_libraries(sys._getframe(2), call.away)  # noqa: SLF001
         else:
             try:
                 # Above the observer's frame are those of this method and of `find`.
@@ -154,6 +167,11 @@ class Finder:
                 return False
         same = frame is not None and frame.f_trace is call.mark and frame.f_lasti == call.instruction
         return same and _waits(journal, entry.stack, call.waiting)
+
+    def _awaiting(self, away: int) -> FrameType | None:
+        """Return the frame that awaits this greenlet so far outwards, where nothing in between is the application's."""
+        inside = sys._getframe(3)  # noqa: SLF001
+        return self.reader.beyond_libraries(parent_frame(), away) if self.reader.is_all_libraries(inside) else None
 
     def _sends_several(self, journal: Journal, entry: Statement, standing: Standing, away: int) -> bool:
         """Return whether nothing is to be learned from another statement of the call that stands where it stood."""
@@ -167,7 +185,7 @@ class Finder:
             entry.near = near
             return True
         call = self._call(journal, standing.stack, away, standing.waiting, 3)
-        if call is None or id(entry) not in standing.marks[0].statements:
+        if call is None or entry.serial not in standing.marks[0].statements:
             return False
         entry.call = call
         return True
@@ -178,7 +196,7 @@ class Finder:
         entry = journal.window.statements.get((id(shape.family or shape), id(reading.stack)))
         request = self.request(journal, reading)
         if request is not None:
-            request.since.setdefault(id(journal), journal.sequence)
+            request.since.setdefault(journal.serial, journal.sequence)
         waiting = _waiting(journal, reading.stack)
         way = reading.near or reading.beyond
         call = self._call(journal, reading.stack, way[0][0], waiting, 3, crossed=not reading.near) if way else None
@@ -216,7 +234,7 @@ class Finder:
         entry = journal.window.statements.setdefault((id(shape.family or shape), id(stack)), new)
         entry.first = entry.first or start
         for each in marks:
-            each.statements.add(id(entry))
+            each.add(entry.serial, self.reader.since)
         self._remember(journal, shape, entry)
         return entry
 
@@ -244,14 +262,14 @@ class Finder:
         test = journal.frame
         return entry.window is journal.window and (test is None or entry.stack.position == journal.instruction(test))
 
-    def _is_arranged_again(self, journal: Journal, entry: Statement) -> bool:
+    def _is_arranged_again(self, journal: Journal, entry: Statement, way: Way) -> bool:
         """Return whether a test, or what arranges for it, sends a statement once more: `_find_repeater` in one look."""
         if not self._is_now(journal, entry) or sys.gettrace() is not None:
             return False
         new: list[FrameType] = []
-        inside = entry.way[0]
+        inside = way[0]
         try:
-            for each in entry.way:
+            for each in way:
                 away, code, instruction = each
                 # Above the observer's frame are those of this method and of `find`.
                 frame = sys._getframe(away + 2)  # noqa: SLF001
@@ -260,7 +278,7 @@ class Finder:
                 if each is inside:
                     continue
                 known = frame.f_trace
-                if type(known) is Mark and id(entry) in known.statements:
+                if type(known) is Mark and entry.serial in known.statements:
                     break
                 new.append(frame)
             else:
@@ -270,9 +288,9 @@ class Finder:
         if not new or not self.is_arrangement(journal, frame):
             return False
         for frame in new:
-            mark_of(frame).statements.add(id(entry))
+            mark_of(frame).statements.add(entry.serial)
         entry.calls += 1
-        entry.call = self._call(journal, entry.stack, entry.way[1][0], _waiting(journal, entry.stack), 3)
+        entry.call = self._call(journal, entry.stack, way[1][0], _waiting(journal, entry.stack), 3)
         return True
 
     def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
@@ -281,11 +299,10 @@ class Finder:
         index = self.mark(reading, entry)
         entry.calls += 1
         if index < 0:
-            waiting = self._waiting(journal)
-            if any(self.reader.loops.anywhere(each) for each in waiting):
+            if any(self.reader.loops.anywhere(each) for each in self._causing(journal)):
                 entry.repeater = Repeater.APPLICATION
                 _compare(entry, reading, COMPARED)
-            elif not waiting:
+            elif not self._waiting(journal):
                 entry.repeater = Repeater.REQUEST if stack.entered >= 0 or requested else Repeater.TEST
             # Without a loop the application has started each thread or task by itself.
             return
@@ -337,15 +354,18 @@ class Finder:
 
     def mark(self, reading: Reading, entry: Statement) -> int:
         """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""
-        index = mark(reading.frames, id(entry))
+        index = mark(reading.frames, entry.serial)
         if sys.gettrace() is None:
             return index
         loops = self.reader.loops
         if entry.resumed is None:
             entry.resumed = set()
         for found in list(resumed(reading.frames, entry.resumed)):
-            frame = reading.frames[found]
-            if (index < 0 or found < index) and loops.contains(frame.f_code, frame.f_lasti):
+            code, instruction = reading.frames[found].f_code, reading.frames[found].f_lasti
+            if (index < 0 or found < index) and loops.contains(code, instruction):
+                return found
+            # It stays in its line, and a frame further out is the same as before.
+            if found < index and delegates(code, instruction):
                 return found
         return index
 
@@ -382,13 +402,21 @@ class Finder:
         scope = self.sessions.scope(context.root_connection)
         return orm.meaning_of(load, path, "commit" if scope.commits else None)
 
+    def _causing(self, journal: Journal) -> list[CodeType]:
+        """Return the application's functions that may have started this thread or task, and wait for it."""
+        return self._functions(journal, causing_frames(journal.thread, self.reader.files))
+
     def _waiting(self, journal: Journal) -> list[CodeType]:
-        """Return the application's functions, and not the test or a web client, that wait for this thread or task."""
+        """Return the application's functions that wait while this thread or task runs."""
+        return self._functions(journal, waiting_frames(journal.thread))
+
+    def _functions(self, journal: Journal, stacks: list[list[FrameType]]) -> list[CodeType]:
+        """Return the application's functions of stacks, without the test and those that a web client waits for."""
         frame = journal.frame
         if frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti):
             return []
         found: list[CodeType] = []
-        for frames in journal.waiting_frames():
+        for frames in stacks:
             waiting: list[CodeType] = []
             for each in frames:
                 code = each.f_code
@@ -409,7 +437,7 @@ class Finder:
         return None if frame is None else mark_of(frame)
 
     def _waiting_client(self, journal: Journal) -> FrameType | None:
-        for frames in journal.waiting_frames():
+        for frames in waiting_frames(journal.thread):
             inside = False
             for each in frames:
                 inside = inside or id(each.f_code) in journal.own

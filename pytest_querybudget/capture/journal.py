@@ -12,7 +12,8 @@ from typing import Any
 
 from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.stacks import Standing, begun_at, thread_frames
-from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window
+from pytest_querybudget.capture.waiting import waiting_frames
+from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window, next_serial
 
 # How many (statement, session, parameters) are remembered in one window to find a repeat.
 MOST_SEEN = 2048
@@ -61,6 +62,7 @@ class Journal:
         self, recording: Recording, own: frozenset[CodeType] = frozenset(), phase: str = "setup", *, inner: bool = False
     ) -> None:
         self.recording = recording
+        self.serial = next_serial()
         # Ids of the test function's code objects, which the test keeps alive.
         self.own = frozenset(map(id, own))
         self.by_line = any(each.co_flags & CO_COROUTINE for each in own)
@@ -124,28 +126,11 @@ class Journal:
             if id(frame.f_code) in self.own:
                 return frame
             frame = frame.f_back
-        for waiting in self.waiting_frames():
+        for waiting in waiting_frames(self.thread):
             for each in waiting:
                 if id(each.f_code) in self.own:
                     return each
         return None
-
-    def waiting_frames(self) -> list[list[FrameType]]:
-        """Return what waits while a thread or task of its own runs: stacks, each with the outermost frame first."""
-        waiting = [awaiting_frames(each) for each in running_tasks(None)]
-        if threading.get_ident() != self.thread:
-            frame = thread_frames(self.thread)
-            stack: list[FrameType] = []
-            loop = None
-            while frame is not None:
-                stack.append(frame)
-                if frame.f_code.co_name == "run_forever" and loop is None:
-                    loop = frame.f_locals.get("self")
-                frame = frame.f_back
-            waiting.append(stack[::-1])
-            if loop is not None:
-                waiting += [awaiting_frames(each) for each in running_tasks(loop)]
-        return waiting
 
     def note_written(self, shape: Any) -> None:
         """Remember that a shape of statement wrote something just now."""
@@ -174,36 +159,3 @@ class Journal:
 def _bare(table: str) -> str:
     """Return a table's name without its schema: better one repeat missed than one invented."""
     return table.rpartition(".")[2].strip('"`[]').lower()
-
-
-def running_tasks(loop: Any) -> list[Any]:
-    """Return the tasks of an event loop (of the one that runs in this thread when `loop` is None), but this one."""
-    import asyncio
-
-    try:
-        tasks = asyncio.all_tasks(loop)
-        current = asyncio.current_task(loop)
-    except RuntimeError:
-        return []
-    return [each for each in tasks if each is not current]
-
-
-def awaiting_frames(task: Any) -> list[FrameType]:
-    """Return the frames of a suspended task, outermost first."""
-    frames = []
-    awaited = task.get_coro()
-    while awaited is not None:
-        frame = (
-            getattr(awaited, "cr_frame", None)
-            or getattr(awaited, "gi_frame", None)
-            or getattr(awaited, "ag_frame", None)
-        )
-        if frame is None:
-            break
-        frames.append(frame)
-        awaited = (
-            getattr(awaited, "cr_await", None)
-            or getattr(awaited, "gi_yieldfrom", None)
-            or getattr(awaited, "ag_await", None)
-        )
-    return frames

@@ -218,6 +218,7 @@ class Capture:
         for code in own:
             self.reader.files.kinds[code.co_filename] = APPLICATION
         journal = Journal(recording, own)
+        self.reader.since = journal.serial
         journal.fixtures = fixtures
         recording.audited = self.audit is not None and self.audit.active
         self._follow(journal)
@@ -242,7 +243,9 @@ class Capture:
         """Begin to write the recording of a block, beside that of the test it is in."""
         journal = Journal(recording, frozenset(), "call", inner=bool(self.journals))
         recording.audited = self.audit is not None and self.audit.active
-        if self.journals:
+        if not self.journals:
+            self.reader.since = journal.serial
+        else:
             journal.own, journal.by_line = self.journals[0].own, self.journals[0].by_line
             journal.fixtures = self.journals[0].fixtures
         self._follow(journal)

@@ -194,7 +194,7 @@ class Observer:
             entry.repeats = entry.repeats or {}
             entry.repeats[first] = entry.repeats.get(first, 0) + 1
             return
-        since = request.since.get(id(journal), then)
+        since = request.since.get(journal.serial, then)
         if then > since:
             entry.inside = entry.inside or {}
             entry.inside.setdefault(first, Inside()).add(since)

@@ -32,6 +32,8 @@ COMPARED = 12
 RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 # Frames further out than this are left out of a stack: a deep recursion needs no more to be told apart.
 DEEPEST = 64
+# How many statements a mark remembers before those of earlier tests are dropped: a worker's frame outlives them all.
+MOST_MARKED = 256
 _NOWHERE: Any = object()
 
 
@@ -136,9 +138,17 @@ class Mark:
 
     def __init__(self, before: Any) -> None:
         self.before = before
+        # The numbers of those that were sent from the frame.
         self.statements: set[int] = set()
-        # Where this is the frame of a request: how many statements each journal had before its first one.
+        # Where this is the frame of a request: how many statements each journal, by number, had before its first one.
         self.since: dict[int, int] = {}
+
+    def add(self, statement: int, since: int) -> None:
+        """Remember a statement; where there are many, forget what came before the test whose journal is `since`."""
+        self.statements.add(statement)
+        if len(self.statements) > MOST_MARKED:
+            self.statements = {each for each in self.statements if each >= since}
+            self.since = {each: sent for each, sent in self.since.items() if each >= since}
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Pass a trace event on."""
@@ -206,9 +216,9 @@ class Reading(NamedTuple):
 
 def start_of(code: CodeType, instruction: int) -> int:
     """Return where an instruction stands, for one that may have moved when it was specialised."""
-    if _PRECALL is not None:
-        return instruction + _TO_CALL if code.co_code[instruction] == _PRECALL else instruction
-    return _before_cache(code.co_code, instruction)
+    text = code.co_code
+    begun = _before_cache(text, instruction)
+    return begun + _TO_CALL if text[begun] == _PRECALL else begun
 
 
 def _before_cache(text: bytes, instruction: int) -> int:
@@ -282,6 +292,8 @@ class StackReader:
         self.nowhere = Stack((), entered=-1, tested=-1, position=-1, recursive=False, source=files)
         # The frame that nothing of the current test lies beyond: a fixture's statements are read up to there.
         self.outermost: FrameType | None = None
+        # The number of the current test's journal: statements with lower ones are of earlier tests.
+        self.since = 0
         self.known: dict[tuple[object, ...], Stack] = {}
         # Ids of code objects that the stacks keep alive.
         self._starts: dict[tuple[int, int], tuple[int, int]] = {}
@@ -355,6 +367,23 @@ class StackReader:
             frame = frame.f_back
             away += 1
         return -1
+
+    def is_all_libraries(self, frame: FrameType | None) -> bool:
+        """Return whether no frame from this one outwards is the application's."""
+        kinds = self.files.kinds
+        while frame is not None and kinds.get(frame.f_code.co_filename) == LIBRARY:
+            frame = frame.f_back
+        return frame is None
+
+    def beyond_libraries(self, frame: FrameType | None, away: int) -> FrameType | None:
+        """Return the frame so far outwards, None where one before it is not a library's."""
+        kinds = self.files.kinds
+        while frame is not None and away > 0:
+            if kinds.get(frame.f_code.co_filename) != LIBRARY:
+                return None
+            frame = frame.f_back
+            away -= 1
+        return frame
 
     def _share(
         self,

@@ -6,6 +6,7 @@ Everything is aggregated while it happens: all executions of one shape of statem
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -20,6 +21,11 @@ MOST_DIGESTS = 16
 MOST_SAMPLES = 16
 # How many results that brought in parents are told apart for one statement.
 MOST_ORIGINS = 1024
+
+
+# Numbers of statements and of journals in this process: the marks that they leave on frames may outlive them, and an
+# address may be that of another one by then.
+next_serial = itertools.count(1).__next__
 
 
 class StackLike(Protocol):
@@ -174,6 +180,7 @@ class Statement:
     shape: Any
     stack: StackLike
     meaning: Meaning | None
+    serial: int = field(default_factory=next_serial)
     # Where its shape is one of a family: what was sent of each shape, in the order in which they came.
     members: dict[Any, Member] | None = None
     count: int = 0

@@ -1,0 +1,136 @@
+"""Who waits for the thread or task that runs: its frames are on another stack."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any
+
+from pytest_querybudget.capture.source import APPLICATION, Source
+from pytest_querybudget.capture.stacks import thread_frames
+
+# Where a task waits for something to come or for time to pass, and for no task in particular: files of asyncio, with
+# the functions in them, or all where there are none.
+_IDLE: dict[str, tuple[str, ...]] = {
+    "tasks.py": ("sleep",),
+    "queues.py": ("get", "put"),
+    "streams.py": (),
+    "locks.py": (),
+}
+# Who waits for tasks through a future of its own, which does not tell for which. So may the application; but what a
+# driver or a client waits for is its own.
+_GROUPS = ("asyncio", "anyio")
+
+
+def waiting_frames(thread: int) -> list[list[FrameType]]:
+    """Return the stacks of everything that waits while something else runs, each with the outermost frame first.
+
+    `thread` is the identifier of the test's thread.
+    """
+    return [*map(awaiting_frames, running_tasks(None)), *_outside(thread, running_tasks)]
+
+
+def causing_frames(thread: int, files: Source) -> list[list[FrameType]]:
+    """Return the stacks of `waiting_frames` that may wait for what runs, as whoever has started it does.
+
+    A task that waits for the next message, or for another task, has nothing to do with it.
+    """
+    return [*map(awaiting_frames, _awaiting_this(files)), *_outside(thread, _awaiting_any)]
+
+
+def _outside(thread: int, tasks: Any) -> list[list[FrameType]]:
+    """Return the stack of the test's thread and of the tasks in it, where this is another thread."""
+    if threading.get_ident() == thread:
+        return []
+    frame = thread_frames(thread)
+    stack: list[FrameType] = []
+    loop = None
+    while frame is not None:
+        stack.append(frame)
+        if frame.f_code.co_name == "run_forever" and loop is None:
+            loop = frame.f_locals.get("self")
+        frame = frame.f_back
+    return [stack[::-1], *(map(awaiting_frames, tasks(loop)) if loop is not None else ())]
+
+
+def running_tasks(loop: Any) -> list[Any]:
+    """Return the tasks of an event loop (of the one that runs in this thread when `loop` is None), but this one."""
+    import asyncio
+
+    try:
+        tasks = asyncio.all_tasks(loop)
+        current = asyncio.current_task(loop)
+    except RuntimeError:
+        return []
+    return [each for each in tasks if each is not current]
+
+
+def _awaiting_any(loop: Any) -> list[Any]:
+    return [each for each in running_tasks(loop) if not _is_idle(awaiting_frames(each))]
+
+
+def _awaiting_this(files: Source) -> list[Any]:
+    """Return the tasks of this event loop that may wait for the task that runs, also through others."""
+    import asyncio
+
+    try:
+        current = asyncio.current_task()
+    except RuntimeError:
+        return []
+    others = running_tasks(None)
+    reached = [current]
+    before = 0
+    while len(reached) > before:
+        before = len(reached)
+        reached += [each for each in others if each not in reached and _may_wait(each, reached, files)]
+    return reached[1:]
+
+
+def _may_wait(task: Any, tasks: Iterable[Any], files: Source) -> bool:
+    """Return whether a task waits for one of these, as far as asyncio tells."""
+    import asyncio
+
+    awaited = getattr(task, "_fut_waiter", None)
+    # Those of `gather`.
+    parts = getattr(awaited, "_children", ())
+    if parts or isinstance(awaited, asyncio.Task):
+        return any(each in (awaited, *parts) for each in tasks)
+    frames = awaiting_frames(task)
+    if not frames or _is_idle(frames):
+        return False
+    return _package(frames[-1]) in _GROUPS or files.kind(frames[-1].f_code.co_filename) == APPLICATION
+
+
+def _is_idle(frames: list[FrameType]) -> bool:
+    if not frames or _package(frames[-1]) != "asyncio":
+        return False
+    code = frames[-1].f_code
+    functions = _IDLE.get(os.path.basename(code.co_filename))
+    return functions is not None and (not functions or code.co_name in functions)
+
+
+def _package(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
+
+
+def awaiting_frames(task: Any) -> list[FrameType]:
+    """Return the frames of a suspended task, outermost first."""
+    frames = []
+    awaited = task.get_coro()
+    while awaited is not None:
+        frame = (
+            getattr(awaited, "cr_frame", None)
+            or getattr(awaited, "gi_frame", None)
+            or getattr(awaited, "ag_frame", None)
+        )
+        if frame is None:
+            break
+        frames.append(frame)
+        awaited = (
+            getattr(awaited, "cr_await", None)
+            or getattr(awaited, "gi_yieldfrom", None)
+            or getattr(awaited, "ag_await", None)
+        )
+    return frames
