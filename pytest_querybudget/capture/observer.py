@@ -270,9 +270,13 @@ class Observer:
         if entry.columns and orm.returns_entities(context.compiled):
             entry.origin = scope.origin = Origin(entry)
             journal.runs.add(self.next_run, entry.origin, ())
-        if kind in ("ddl", "other") or context.executemany or entry.stack is self.reader.nowhere:
+        if kind in ("ddl", "other") or entry.stack is self.reader.nowhere:
             return
-        if _writes_one_row(entry, cursor):
+        if context.executemany:
+            flush = self.sessions.flush(scope)
+            if flush is not None:
+                flush.add_many(entry, context.parameters)
+        elif _writes_one_row(entry, cursor):
             if kind != "insert" and entry.count <= MOST_SAMPLES:
                 self._take_sample(journal, entry, context, parameters, statement)
             self._note_single(journal, entry, scope, context)
@@ -281,11 +285,10 @@ class Observer:
         """Count a write of one row, and the flush or transaction that it is the first of."""
         flush = self.sessions.flush(scope)
         entry.single += 1
-        if not flush or flush != entry.last_flush:
+        if flush is None or flush.add(entry):
             # What was rolled back and is written again is a retry, not a loop.
             if journal.barrier < entry.written or not entry.units:
                 entry.note_unit(id(context.dialect))
-            entry.last_flush = flush
             transaction = context.root_connection.get_transaction()
             if entry.transaction is None or entry.transaction() is not transaction:
                 entry.transactions += 1

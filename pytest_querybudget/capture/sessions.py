@@ -9,7 +9,51 @@ from weakref import ref
 
 from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.recording.model import Origin
+from pytest_querybudget.recording.model import Flushes, Origin, Statement
+
+
+class Flush:
+    """What one flush has sent so far: the rows that each statement wrote, one by one or many at once.
+
+    Flushes of other sessions may come in between, where threads or tasks take turns.
+    """
+
+    __slots__ = ("latest", "many", "single")
+
+    def __init__(self) -> None:
+        self.single: dict[Statement, int] = {}
+        self.many: dict[Statement, int] = {}
+        # The parameters of the latest `executemany`: it may come in several pieces, each with all of them.
+        self.latest: dict[Statement, Any] = {}
+
+    def add(self, entry: Statement) -> bool:
+        """Count a single row; return whether it is the first that this flush has sent of a statement."""
+        known = self.single.get(entry, 0)
+        self.single[entry] = known + 1
+        if known:
+            return False
+        if entry.flushes is None:
+            entry.flushes = Flushes()
+        entry.flushes.single += 1
+        return True
+
+    def add_many(self, entry: Statement, parameters: Any) -> None:
+        """Count the rows of an `executemany`."""
+        if self.latest.get(entry) is not parameters:
+            self.latest[entry] = parameters
+            self.many[entry] = self.many.get(entry, 0) + len(parameters)
+
+    def end(self) -> None:
+        """Tell each statement how many rows the flush wrote to its table."""
+        tables: dict[tuple[str, ...], int] = {}
+        for sent in (self.single, self.many):
+            for entry, rows in sent.items():
+                table = entry.shape.facts.writes
+                tables[table] = tables.get(table, 0) + rows
+        for entry in {**self.single, **self.many}:
+            if entry.flushes is None:
+                entry.flushes = Flushes()
+            entry.flushes.note_rows(tables[entry.shape.facts.writes])
 
 
 class Scope:
@@ -20,7 +64,7 @@ class Scope:
     def __init__(self, serial: int, *, of_session: bool) -> None:
         self.serial = serial
         self.of_session = of_session
-        self.flush = 0
+        self.flush: Flush | None = None
         # How many commits have expired what the session holds.
         self.commits = 0
         # Whether SQLAlchemy itself asks the server for its version and settings, when an engine first connects.
@@ -40,8 +84,7 @@ class Sessions:
         # Two captures may listen at once: a block without pytest inside of a test, or a run inside a run.
         self.key = f"_querybudget_scope_{id(self)}"
         self.serial = 0
-        self.flushes = 0
-        self.flushing: dict[int, int] = {}
+        self.flushing: dict[int, Flush] = {}
 
     def scope(self, connection: Any) -> Scope:
         """Return the scope of a connection."""
@@ -62,14 +105,9 @@ class Sessions:
             scope.serial = self.serial
             scope.transaction = None if transaction is None else ref(transaction)
 
-    def flush(self, scope: Scope) -> int:
-        """Return the number of the flush that sends the current statement, 0 when none does."""
-        return scope.flush or self.flushing.get(get_ident(), 0)
-
-    @alone
-    def _next_flush(self) -> int:
-        self.flushes += 1
-        return self.flushes
+    def flush(self, scope: Scope) -> Flush | None:
+        """Return the flush that sends the current statement, None when none does."""
+        return scope.flush or self.flushing.get(get_ident())
 
     def _of(self, session: Any) -> Scope:
         # Not by name: an application's subclass of Session may answer for any.
@@ -98,19 +136,23 @@ class Sessions:
         """Forget what was read before a rollback (`SessionEvents.after_soft_rollback`)."""
         for journal in self.journals():
             journal.barrier = journal.sequence
-        self._of(session).flush = 0
+        self._of(session).flush = None
         self.flushing.pop(get_ident(), None)
 
     def on_flush(self, session: Any = None, _context: Any = None, _instances: Any = None) -> None:
-        """Give the flush that begins a number (`SessionEvents.before_flush`).
+        """Note that a flush begins (`SessionEvents.before_flush`).
 
         A suite may call the listeners by hand, with nothing.
         """
         if session is None:
             return
-        self._of(session).flush = self.flushing[get_ident()] = self._next_flush()
+        self._of(session).flush = self.flushing[get_ident()] = Flush()
 
+    @alone
     def on_flushed(self, session: Any, _context: Any) -> None:
         """Note that a flush has sent what it had (`SessionEvents.after_flush`)."""
-        self._of(session).flush = 0
+        scope = self._of(session)
+        if scope.flush is not None:
+            scope.flush.end()
+        scope.flush = None
         self.flushing.pop(get_ident(), None)

@@ -11,14 +11,11 @@ from typing import Any
 from pytest_querybudget.capture.source import APPLICATION, Source
 from pytest_querybudget.capture.stacks import thread_frames
 
-# Where a task waits for something to come or for time to pass, and for no task in particular: files of asyncio, with
-# the functions in them, or all where there are none.
-_IDLE: dict[str, tuple[str, ...]] = {
-    "tasks.py": ("sleep",),
-    "queues.py": ("get", "put"),
-    "streams.py": (),
-    "locks.py": (),
-}
+# Where a task waits for something to come or for time to pass, and for no task in particular: files of asyncio.
+_IDLE = frozenset({"queues.py", "streams.py", "locks.py"})
+# The file in which others wait for tasks, also by a queue, and what does not in it.
+_TASKS = "tasks.py"
+_PASSING = frozenset({"sleep", "wait_for"})
 # Who waits for tasks through a future of its own, which does not tell for which. So may the application; but what a
 # driver or a client waits for is its own.
 _GROUPS = ("asyncio", "anyio")
@@ -96,19 +93,31 @@ def _may_wait(task: Any, tasks: Iterable[Any], files: Source) -> bool:
     # Those of `gather`.
     parts = getattr(awaited, "_children", ())
     if parts or isinstance(awaited, asyncio.Task):
-        return any(each in (awaited, *parts) for each in tasks)
+        # Whoever waits for one task after the other comes to the same function's next one later.
+        wanted = {_function(each) for each in tasks}
+        return any(_function(each) in wanted for each in (awaited, *parts))
     frames = awaiting_frames(task)
     if not frames or _is_idle(frames):
         return False
     return _package(frames[-1]) in _GROUPS or files.kind(frames[-1].f_code.co_filename) == APPLICATION
 
 
+def _function(task: Any) -> Any:
+    """Return what tells the function of a task, the task itself where that is not known."""
+    coroutine = getattr(task, "get_coro", lambda: None)()
+    return getattr(coroutine, "cr_code", task)
+
+
 def _is_idle(frames: list[FrameType]) -> bool:
-    if not frames or _package(frames[-1]) != "asyncio":
-        return False
-    code = frames[-1].f_code
-    functions = _IDLE.get(os.path.basename(code.co_filename))
-    return functions is not None and (not functions or code.co_name in functions)
+    idle = False
+    for frame in reversed(frames):
+        if _package(frame) != "asyncio":
+            break
+        name, function = os.path.basename(frame.f_code.co_filename), frame.f_code.co_name
+        if name == _TASKS and function not in _PASSING:
+            return False
+        idle = idle or name in _IDLE or function == "sleep"
+    return idle
 
 
 def _package(frame: FrameType) -> str:

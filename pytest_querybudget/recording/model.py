@@ -22,6 +22,9 @@ MOST_SAMPLES = 16
 # How many results that brought in parents are told apart for one statement.
 MOST_ORIGINS = 1024
 
+# Up to how many rows of one flush are counted exactly.
+MOST_FLUSHED = 16
+
 
 # Numbers of statements and of journals in this process: the marks that they leave on frames may outlive them, and an
 # address may be that of another one by then.
@@ -170,6 +173,32 @@ class Member:
     max_time: float = 0.0
 
 
+@dataclass(slots=True)
+class Flushes:
+    """The flushes that sent a statement: how many sent it with a single row, and what each of them wrote.
+
+    `sizes` tells how many flushes wrote so many rows of its table, whichever statements wrote them: a row with columns
+    of its own is still one of the batch.
+    """
+
+    single: int = 0
+    sizes: dict[int, int] = field(default_factory=dict)
+
+    @property
+    def ended(self) -> int:
+        """How many flushes there were, but for those that failed."""
+        return sum(self.sizes.values())
+
+    def note_rows(self, rows: int) -> None:
+        """Note what a flush has written."""
+        size = min(rows, MOST_FLUSHED)
+        self.sizes[size] = self.sizes.get(size, 0) + 1
+
+    def wrote(self, rows: int) -> bool:
+        """Return whether half of them or more wrote so many rows: the end of each list may be a few."""
+        return 0 < self.ended <= 2 * sum(many for size, many in self.sizes.items() if size >= rows)
+
+
 @dataclass(slots=True, eq=False, repr=False)
 class Statement:
     """All executions of one shape, or of one family of shapes, from one stack in one window.
@@ -203,7 +232,8 @@ class Statement:
     units: int = 0
     # The same for each database, where there are several; `units` is the highest.
     databases: dict[int, int] | None = None
-    last_flush: int = 0
+    # None where no flush sends it.
+    flushes: Flushes | None = None
     written: int = 0
     # Executions that wrote one row each.
     single: int = 0

@@ -13,6 +13,11 @@ from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.loops import LoopRule, caller, loop_place
 from pytest_querybudget.rules.varying import asks_the_same, keys_of, writes_the_same
 
+# So many rows of one table are a batch: one object seldom brings as many along.
+_BATCH = 10
+# The same in the loop of a function that cuts a list into parts; two may be a pair.
+_PART = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WriteLoop(Finding):
@@ -22,25 +27,34 @@ class WriteLoop(Finding):
 
     kind: str
     table: str
-    flushed: bool
+    # How many flushes sent them, 0 where the application did.
+    flushes: int = 0
     key: str | None = None
     loop: Place | None = None
+
+    @property
+    def grouped(self) -> bool:
+        """Whether some of the flushes sent more than one of them."""
+        return 0 < self.flushes < self.count
 
     @property
     def message(self) -> str:
         """How often, and who asks."""
         outer = self.loop or caller(self.chain)
         where = f", called in a loop at {outer}" if self.loop else f", called by {outer}" if outer else ""
-        how = "flushed one by one" if self.flushed else "sent one by one"
+        how = "flushed one by one" if self.flushes else "sent one by one"
+        if self.grouped:
+            how = f"sent by {self.flushes} flushes"
         return f"{self.count} single-row {self.kind.upper()} statements on {self.table}, {how}{where}"
 
     @property
     def fix(self) -> str | None:
         """One flush, or one statement."""
-        if self.flushed:
-            return "Flush or commit once, after the loop: the unit of work then sends the rows together" + (
-                " (session.add_all(...) before it)." if self.kind == "insert" else "."
-            )
+        if self.flushes:
+            # Of several rows the unit of work has shown that it sends each by itself.
+            then = "one flush then writes all rows" if self.grouped else "the unit of work then sends the rows together"
+            before = " (session.add_all(...) before it)" if self.kind == "insert" else ""
+            return f"Flush or commit once, after the loop: {then}{before}."
         if self.kind == "insert":
             return "Send one executemany: execute the same statement once, with the list of all rows as its parameters."
         key = self.key or f"{self.table}.id"
@@ -61,6 +75,13 @@ class NoWriteLoops(LoopRule):
     commit for each object, Core statements and upserts. One flush is one write, whatever the unit of work makes of it;
     an `executemany`, a multi-row INSERT, and a statement that writes many rows are none. Nor is one row that is written
     and committed again and again, or a queue: a loop that asks for the next row, marks it and commits.
+
+    Nor is work in batches, also where SQLAlchemy sends the rows of a flush one by one: because a value is an SQL
+    expression, a version is counted or the columns differ. Flushes are batches when half of them or more (the end of a
+    list may be short) write ten rows of the table, or three where the function with the loop cuts slices or speaks of a
+    batch, a chunk or a page. A single row that such batches have now and then belongs to them, as does the record that
+    such a function keeps of each. A flush for each order with a dozen items is a loop over orders, and found as that;
+    of its items one flush would send as many statements.
 
     ## Why is this bad
 
@@ -102,7 +123,30 @@ class NoWriteLoops(LoopRule):
                     continue
                 if each.repeater not in (Repeater.APPLICATION, Repeater.TEST) or _is_step_by_step(each, window):
                     continue
+                if _is_in_batches(each, window):
+                    continue
                 yield _finding(each, own=each.repeater is Repeater.TEST)
+
+
+def _is_in_batches(statement: Statement, window: Window) -> bool:
+    """Return whether the flushes of a loop write batches, of which SQLAlchemy sends row after row.
+
+    One flush for all would send them so, too. A few rows beside many of another table belong to their batches where
+    not each of these has some, or where the function cuts a list into parts: else it may be one parent with its
+    children that is flushed each time.
+    """
+    flushes = statement.flushes
+    if flushes is None:
+        return False
+    if flushes.wrote(_PART if statement.parts else _BATCH):
+        return True
+    return any(
+        each.stack is statement.stack
+        and each.flushes is not None
+        and each.flushes.wrote(_BATCH)
+        and (statement.parts or each.flushes.ended > flushes.single)
+        for each in window
+    )
 
 
 def _is_step_by_step(statement: Statement, window: Window) -> bool:
@@ -158,7 +202,7 @@ def _finding(statement: Statement, *, own: bool) -> WriteLoop:
         declared_only=own,
         kind=statement.shape.kind,
         table=facts.table or ", ".join(facts.writes),
-        flushed=bool(statement.last_flush),
+        flushes=0 if statement.flushes is None else statement.flushes.single,
         key=next((each.column for each in facts.binds if each.role == "equal" and each.column in keys), None),
         loop=loop_place(statement),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 
@@ -62,6 +63,9 @@ class Queried:
     async def consume(self):
         while True:
             await self.done.put(await self.jobs.get())
+    async def consume_in_time(self):
+        while True:
+            await asyncio.wait_for(self.jobs.get(), 5)
     async def wake(self):
         for _ in range(9):
             await self.once.wait()
@@ -101,6 +105,9 @@ class Queried:
         await asyncio.wait([asyncio.create_task(self.deeper(key)) for key in (1, 2)])
     async def deeper(self, key):
         await asyncio.create_task(self.ask(key))
+    async def completed_in_a_loop(self):
+        for each in asyncio.as_completed([self.ask(key) for key in (1, 2)]):
+            await each
     async def timed_in_a_loop(self):
         for key in (1, 2):
             await asyncio.wait_for(asyncio.create_task(self.ask(key)), 5)
@@ -164,6 +171,9 @@ def test_a_worker_does_not_remember_every_test(suite: Suite) -> None:
 
 
 BESIDE = ["beat", "consume", "wake", "join", "patient", "greedy"]
+if sys.version_info >= (3, 12):
+    # Before, `wait_for` waits by a future that tells nothing.
+    BESIDE.append("consume_in_time")
 
 
 @pytest.mark.parametrize("beside", ["", *BESIDE])
@@ -181,6 +191,7 @@ def test_a_task_that_has_nothing_to_do_with_it(suite: Suite, work: str, beside: 
         "awaited_in_a_loop",
         "shielded_in_a_loop",
         "nested_in_a_loop",
+        "completed_in_a_loop",
         "timed_in_a_loop",
         "through_a_future",
     ],

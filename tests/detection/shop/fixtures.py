@@ -97,6 +97,16 @@ async def async_session(async_maker):
 
 
 @pytest.fixture
+async def shared_maker():
+    """A session maker whose sessions take turns on one connection."""
+    engine = create_async_engine("sqlite+aiosqlite://", poolclass=StaticPool)
+    async with engine.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)
+    yield async_sessionmaker(engine)
+    await engine.dispose()
+
+
+@pytest.fixture
 def many_orders(engine):
     """1,200 more orders with one item each."""
     with engine.begin() as connection:
