@@ -6,7 +6,7 @@ without the source: an instruction is in a loop when control can come back to it
 
 from __future__ import annotations
 
-import dis
+from dis import EXTENDED_ARG, hasjabs, hasjrel, opmap
 from itertools import pairwise
 from types import CodeType
 from typing import TypeVar
@@ -15,34 +15,30 @@ T = TypeVar("T")
 # How many functions are remembered.
 MOST_CODES = 10_000
 
+
+def _opcodes(*names: str) -> frozenset[int]:
+    """Return the numbers of those instructions that this version of Python has."""
+    return frozenset(opmap[each] for each in names if each in opmap)
+
+
+_CACHE = 0
 # `await` and `yield from` poll their awaitable with a jump back; that is waiting, not looping.
-_WAITING = frozenset({"JUMP_BACKWARD_NO_INTERRUPT"})
-_NO_FALLTHROUGH = frozenset(
-    {
-        "JUMP_FORWARD",
-        "JUMP_ABSOLUTE",
-        "JUMP_BACKWARD",
-        "JUMP_BACKWARD_NO_INTERRUPT",
-        "RETURN_VALUE",
-        "RETURN_CONST",
-        "RAISE_VARARGS",
-        "RERAISE",
-    }
+_WAITING = _opcodes("JUMP_BACKWARD_NO_INTERRUPT")
+_NO_FALLTHROUGH = _opcodes(
+    *"JUMP_FORWARD JUMP_ABSOLUTE JUMP_BACKWARD RETURN_VALUE RETURN_CONST RAISE_VARARGS RERAISE".split()
 )
-_JUMPS = frozenset(dis.hasjrel) | frozenset(dis.hasjabs)
+_ABSOLUTE = frozenset(hasjabs) - _WAITING
+_BACK = frozenset(number for name, number in opmap.items() if "BACKWARD" in name) - _WAITING
+_FORTH = frozenset(hasjrel) - _BACK - _WAITING
 # No loop is without one of these: most functions have none, and need not be taken apart.
-_BACKWARD = frozenset(dis.hasjabs) | frozenset(
-    number for name, number in dis.opmap.items() if "BACKWARD" in name and name not in _WAITING
-)
-
-
+_BACKWARD = _ABSOLUTE | _BACK
 # What a function calls the parts of a list that it works off.
 _PARTS = frozenset(
     """batch batched batches block blocks bucket buckets chunk chunked chunks islice page pages part partition
     partitions parts portion portions slice slices sliced window windows""".split()
 )
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
-_SLICING = frozenset({"BUILD_SLICE", "BINARY_SLICE"})
+_SLICING = _opcodes("BUILD_SLICE", "BINARY_SLICE")
 
 
 class Loops:
@@ -60,7 +56,7 @@ class Loops:
             names = {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}
             words = {word for name in names for word in name.lower().split("_")}
             found = not words.isdisjoint(_PARTS) or any(isinstance(each, slice) for each in code.co_consts)
-            found = found or any(each.opname in _SLICING for each in dis.get_instructions(code))
+            found = found or not _SLICING.isdisjoint(code.co_code[::2])
             known = _remember(self.parting, code, found)
         return known[1]
 
@@ -97,8 +93,8 @@ def looping(code: CodeType) -> frozenset[int]:
     """
     if _BACKWARD.isdisjoint(code.co_code[::2]):
         return frozenset()
-    instructions = list(dis.get_instructions(code))
-    if not any(_jumps(each) and each.argval <= each.offset for each in instructions):
+    instructions = decoded(code.co_code)
+    if not any(0 <= target <= offset for offset, _, target in instructions):
         return frozenset()
     follow = _blocks(instructions)
     cycles = _in_cycles(follow)
@@ -106,26 +102,48 @@ def looping(code: CodeType) -> frozenset[int]:
     return frozenset(offset for start, end in pairwise(starts) if start in cycles for offset in range(start, end, 2))
 
 
-def _jumps(instruction: dis.Instruction) -> bool:
-    return instruction.opcode in _JUMPS and instruction.opname not in _WAITING
+def decoded(text: bytes) -> list[tuple[int, int, int]]:
+    """Return each instruction as its offset, its code and where it jumps to, -1 where it does not.
+
+    `dis.get_instructions` also describes the arguments, which takes ten times as long. Jumps are counted from the
+    instruction after the inline caches.
+    """
+    found: list[tuple[int, int, int]] = []
+    offset = extended = 0
+    end = len(text)
+    while offset < end:
+        code, argument = text[offset], text[offset + 1] | extended
+        after = offset + 2
+        while after < end and text[after] == _CACHE:
+            after += 2
+        target = -1
+        if code in _FORTH:
+            target = after + 2 * argument
+        elif code in _BACK:
+            target = after - 2 * argument
+        elif code in _ABSOLUTE:
+            target = 2 * argument
+        found.append((offset, code, target))
+        extended = argument << 8 if code == EXTENDED_ARG else 0
+        offset = after
+    return found
 
 
-def _blocks(instructions: list[dis.Instruction]) -> dict[int, list[int]]:
+def _blocks(instructions: list[tuple[int, int, int]]) -> dict[int, list[int]]:
     """Return the basic blocks in order, by the offsets of their first instructions, and which ones follow each."""
-    targets = {each.argval for each in instructions if _jumps(each)}
+    targets = {target for _, _, target in instructions}
     follow: dict[int, list[int]] = {}
     after: list[int] = []
     falls, begins = False, True
-    for each in instructions:
-        if begins or each.offset in targets:
+    for offset, code, target in instructions:
+        if begins or offset in targets:
             if falls:
-                after.append(each.offset)
-            after = follow[each.offset] = []
-        jumps = _jumps(each)
-        falls = each.opname not in _NO_FALLTHROUGH or each.opname in _WAITING
-        begins = jumps or not falls
-        if jumps:
-            after.append(each.argval)
+                after.append(offset)
+            after = follow[offset] = []
+        falls = code not in _NO_FALLTHROUGH
+        begins = target >= 0 or not falls
+        if target >= 0:
+            after.append(target)
     return follow
 
 

@@ -141,17 +141,21 @@ class Registration:
 
     def renew(self) -> bool:
         """Listen again where somebody cleared SQLAlchemy's listeners; return whether that was so."""
+        contains, dialect = self._asked
+        statement, session = (self._of_cursors if self.outrun else self._of_dialects)[0], self._of_sessions[-1]
+        # One of each kind tells of all, and this is asked several times in each test.
+        if contains(*statement[:3]) and contains(*session[:3]) and dialect._has_events:  # noqa: SLF001
+            return False
+        self.add()
+        dialect._has_events = True  # noqa: SLF001 - what `event.listen` sets
+        return True
+
+    @cached_property
+    def _asked(self) -> tuple[Any, Any]:
         from sqlalchemy import event
         from sqlalchemy.engine import Dialect
 
-        statements = self._of_cursors if self.outrun else self._of_dialects
-        # One of each kind tells of all, and this is asked several times in each test.
-        heard = all(event.contains(*each[:3]) for each in (statements[0], self._of_sessions[-1]))
-        if heard and Dialect._has_events:  # noqa: SLF001 - what `event.listen` sets
-            return False
-        self.add()
-        Dialect._has_events = True  # noqa: SLF001
-        return True
+        return event.contains, Dialect
 
     def _is_first(self, name: str) -> bool:
         """Return whether a capture hears an event first: this one, or that of a run around this run, which asks it.
