@@ -63,7 +63,7 @@ class Judge:
             if not only(options):
                 continue
             found = list(rule.check(recording, options))
-            for finding in merged(found) if found else ():
+            for finding in merged(found) if len(found) > 1 else found:
                 allowed = self._allowed(finding, budget.permissions, used)
                 fails = allowed is None and self._fails(finding, declaration)
                 verdicts.append(Verdict(finding=finding, failed=fails, allowed=allowed, phase=options.phase))
