@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,6 +13,7 @@ import pytest
 from pytest_querybudget.reports.document import Problem, Report, TestEntry
 from pytest_querybudget.reports.text import plural
 from pytest_querybudget.settings import Settings
+from pytest_querybudget.values import dataclass
 
 if TYPE_CHECKING:
     from pytest_querybudget.lock.check import LockVerdict

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,7 @@ from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 from pytest_querybudget.findings.allowances import SourceComments
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.registry import all_rules
+from pytest_querybudget.values import dataclass
 from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
 
 if TYPE_CHECKING:

@@ -6,11 +6,12 @@ import ast
 import datetime as dt
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import cached_property
 from typing import Any
 
 from pytest_querybudget.rules.base import OptionError, Options, Rule
+from pytest_querybudget.values import dataclass
 
 ALLOW = "allow_queries"
 GROUP = "query_budget"

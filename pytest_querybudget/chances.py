@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
 
 from pytest_querybudget.budgets import Permission
 from pytest_querybudget.findings.allowances import Comment, SourceComments
 from pytest_querybudget.reports.document import Problem
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pytest_querybudget.lock import identity
 from pytest_querybudget.reports.document import FindingEntry, Report, StatementEntry, TestEntry
+from pytest_querybudget.values import dataclass
 
 _PASSED = frozenset({"passed", "xpassed"})
 _TOLERANCE = re.compile(r"(\d+(?:\.\d+)?)(%?)")

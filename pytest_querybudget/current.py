@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 from unittest import TestCase
 
@@ -15,6 +15,7 @@ from pytest_querybudget.outcomes import BudgetFailure
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
+from pytest_querybudget.values import dataclass
 from pytest_querybudget.verdicts import Verdict
 
 _CALL = frozenset({"call"})

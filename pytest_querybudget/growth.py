@@ -7,7 +7,6 @@ import inspect
 import itertools
 from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_querybudget.budgets import BudgetError
@@ -28,6 +27,7 @@ from pytest_querybudget.rules.constant_queries import (
 from pytest_querybudget.rules.no_n_plus_one import NoNPlusOne
 from pytest_querybudget.rules.no_repeated_queries import NoRepeatedQueries
 from pytest_querybudget.rules.no_write_loops import NoWriteLoops
+from pytest_querybudget.values import dataclass
 
 if TYPE_CHECKING:
     from pytest_querybudget.run import Run

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.chances import Chance
 from pytest_querybudget.reports.document import Problem, TestEntry, from_plain, to_plain
 from pytest_querybudget.reports.text import well_formed
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

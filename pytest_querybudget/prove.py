@@ -9,7 +9,6 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports.document import ProofEntry, Proven
 from pytest_querybudget.rerun import run_again, why_not
 from pytest_querybudget.trials import Trial, Trials, untried
+from pytest_querybudget.values import dataclass
 from pytest_querybudget.verdicts import Verdict
 from pytest_querybudget.windows import divided, own_code
 

@@ -6,9 +6,11 @@ import difflib
 import os
 import warnings
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_querybudget.values import dataclass
 
 if TYPE_CHECKING:
     import pytest

@@ -7,7 +7,7 @@ collected.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import Enum
 from typing import Any
 
@@ -25,6 +25,7 @@ from pytest_querybudget.rules.constant_queries import (
     grown,
     words_for,
 )
+from pytest_querybudget.values import dataclass
 from pytest_querybudget.verdicts import Verdict
 
 RULE = ConstantQueries.name

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_querybudget.findings.loaders import LoaderCure
 from pytest_querybudget.findings.model import Proof
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.values import dataclass
 
 # More cures than this in one test are tried together only.
 MOST_ALONE = 8

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_querybudget.budgets import Budget, Declaration, Permission
@@ -12,6 +12,7 @@ from pytest_querybudget.findings.allowances import Allowed, SourceComments, matc
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.base import Options, Rule
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,11 +14,12 @@ PACKAGE = Path(pytest_querybudget.__file__).parent
 NAME = PACKAGE.name
 
 #: Rooms that hold plain values: every room may import them.
-VALUES = {"findings", "recording", "errors"}
+VALUES = {"findings", "recording", "errors", "values"}
 
 #: What each room may import besides: the way of the data, in one direction. `run` and those who wire for it are not here.
 MAY: dict[str, set[str]] = {
     "errors": set(),
+    "values": set(),
     "files": set(),
     "statements": set(),
     "recording": {"findings"},

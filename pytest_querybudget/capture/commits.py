@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from pytest_querybudget.statements import from_text
+from pytest_querybudget.values import dataclass
 
 _WRITES = ("insert", "update", "delete", "ddl", "other")
 _WIPES = ("DROP", "TRUNCATE")

@@ -8,13 +8,14 @@ import linecache
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import StackLike
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.values import dataclass
 
 _COMMENT = re.compile(r"#\s*querybudget:\s*allow\[([^\]]*)\]\s*(.*)")
 _UNTIL = re.compile(r"\buntil[= ](\d{4}-\d{2}-\d{2})\b")

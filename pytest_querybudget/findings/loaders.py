@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

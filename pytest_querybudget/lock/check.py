@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date
 
 from pytest_querybudget.lock import identity
 from pytest_querybudget.lock.measure import MEASURED, findings, measure, statements, weight
 from pytest_querybudget.lock.model import Debt, Lock, TestLock, by_kind, expired
 from pytest_querybudget.reports.document import Allowance, FindingEntry, StatementEntry, TestEntry
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

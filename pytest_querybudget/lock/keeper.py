@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from pytest_querybudget.lock.measure import MEASURED, findings, weight
 from pytest_querybudget.lock.model import Debt, expired
 from pytest_querybudget.lock.update import stale
 from pytest_querybudget.reports.document import FindingEntry, TestEntry
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
 from pytest_querybudget.lock import identity
 from pytest_querybudget.lock.measure import MEASURED, measure
 from pytest_querybudget.lock.model import Debt, Lock, TestLock
 from pytest_querybudget.reports.document import TestEntry
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

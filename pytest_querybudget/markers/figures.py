@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_querybudget.reports.document import TestEntry
+from pytest_querybudget.values import dataclass
 
 _PASSED = frozenset({"passed", "xpassed"})
 

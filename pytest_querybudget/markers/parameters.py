@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import libcst as cst
 
 from pytest_querybudget.markers.figures import Case
 from pytest_querybudget.markers.syntax import dotted, elements
+from pytest_querybudget.values import dataclass
 
 _MOST_SETS = 10_000
 

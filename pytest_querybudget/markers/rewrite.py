@@ -7,7 +7,7 @@ class or module, gets one; parameters that differ get one each, where their valu
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import libcst as cst
 
@@ -16,6 +16,7 @@ from pytest_querybudget.markers.figures import Case, Names
 from pytest_querybudget.markers.imports import with_import
 from pytest_querybudget.markers.parameters import Parametrize, param_call
 from pytest_querybudget.markers.syntax import Budget, Function, Outline, budgets, dotted, elements, outline
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import libcst as cst
 
 from pytest_querybudget.markers.figures import Names
+from pytest_querybudget.values import dataclass
 
 _KINDS = frozenset({"select", "insert", "update", "delete", "ddl", "other"})
 

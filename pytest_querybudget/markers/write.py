@@ -9,7 +9,7 @@ import difflib
 import io
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from pytest_querybudget.files import replace_text
 from pytest_querybudget.markers.figures import Case, Names, by_file
 from pytest_querybudget.reports.document import TestEntry
 from pytest_querybudget.reports.text import one_line, plural
+from pytest_querybudget.values import dataclass
 
 if TYPE_CHECKING:
     from pytest_querybudget.markers.syntax import Outline

@@ -7,7 +7,7 @@ best first; `proof.prove` keeps the first that the planner really uses.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Literal
 
 from pytest_querybudget.plans.joins import is_filtered, is_looked_up, label
@@ -24,6 +24,7 @@ from pytest_querybudget.recording.plans import (
     TableInfo,
     is_wrapped,
 )
+from pytest_querybudget.values import dataclass
 
 #: Indexes that only help together (one for each side of an OR).
 Group = tuple[Advice, ...]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_querybudget.plans.mysql_statements import quote
 from pytest_querybudget.plans.reader import Link
 from pytest_querybudget.recording.plans import ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
+from pytest_querybudget.values import dataclass
 
 _PLAIN = re.compile(r"[A-Za-z0-9_$ .-]*\Z")
 _QUOTED = re.compile(r"`([^`]+)`")

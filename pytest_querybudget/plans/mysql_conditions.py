@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.cursor import NotUnderstood
@@ -12,6 +12,7 @@ from pytest_querybudget.plans.parser import parse_expression, parse_order
 from pytest_querybudget.plans.predicates import Subject, conjuncts, predicates_of, sort_key
 from pytest_querybudget.plans.tokens import mask as mask_literals
 from pytest_querybudget.recording.plans import ColumnInfo, Predicate, SortKey, TableInfo
+from pytest_querybudget.values import dataclass
 
 _STRING = re.compile(r"'(?:[^'\\]|\\.|'')*'", re.DOTALL)
 _INTRODUCER = re.compile(

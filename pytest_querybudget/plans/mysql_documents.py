@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_querybudget.recording.plans import Access
+from pytest_querybudget.values import dataclass
 
 #: A text in a document of MariaDB, which has one value a line and escapes neither quotes nor backslashes in it.
 _TEXT_LINE = re.compile(r'^(\s*"[\w-]+": )"(.*)"(,?)$', re.MULTILINE)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.joins import COULD_SERVE
@@ -21,6 +21,7 @@ from pytest_querybudget.recording.plans import (
     SortKey,
     TableInfo,
 )
+from pytest_querybudget.values import dataclass
 
 _COLUMN = re.compile(r"(?:`[^`]+`|[^\W\d][\w$<>]*)(?:\.(?:`[^`]+`|[^\W\d][\w$ ]*))+\Z")
 _LEADS = ("eq", "in", "null", "range", "prefix", "not_null", "true", "unequal")

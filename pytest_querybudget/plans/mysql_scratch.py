@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from pytest_querybudget.plans.mysql_catalog import Catalog, Key, Server, literal
 from pytest_querybudget.plans.mysql_rewriting import moved
 from pytest_querybudget.plans.mysql_statements import quote, read_text
 from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Link
 from pytest_querybudget.recording.plans import Advice, TableInfo
+from pytest_querybudget.values import dataclass
 
 #: What a large table looks like: with these figures a scan is never the cheaper way.
 _ROWS, _KEYS, _PAGES = 1_000_000, 10_000, 20_000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
@@ -17,6 +17,7 @@ from pytest_querybudget.plans.mysql_statements import Reference, Text, quote, re
 from pytest_querybudget.plans.parser import parse_statement
 from pytest_querybudget.plans.reader import CannotPlan, Link
 from pytest_querybudget.recording.plans import IndexInfo, Node, Plan, TableInfo
+from pytest_querybudget.values import dataclass
 
 _LOOKS = 3
 _VIEWS = 3

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from pytest_querybudget.plans.reader import CannotPlan
 from pytest_querybudget.plans.tokens import Token, tokenize
+from pytest_querybudget.values import dataclass
 
 _LITERAL = re.compile(
     r"""'(?:[^'\\]|\\.|'')*'|"(?:[^"\\]|\\.|"")*"|`(?:[^`]|``)*`|--(?=\s)[^\n]*|\#[^\n]*|/\*(?!!).*?\*/""", re.DOTALL

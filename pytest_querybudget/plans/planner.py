@@ -10,13 +10,14 @@ import re
 import weakref
 from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
 from pytest_querybudget.plans.proof import prove
 from pytest_querybudget.plans.reader import CannotPlan, PlanReader, Question
 from pytest_querybudget.plans.tokens import tokenize
 from pytest_querybudget.recording.plans import Advice, Node, NotPlanned, Plan, Planned, TableInfo
+from pytest_querybudget.values import dataclass
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Connection

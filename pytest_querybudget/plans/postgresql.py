@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_querybudget.plans.postgresql_catalog import FINGERPRINT, Names, read_tables
@@ -16,6 +16,7 @@ from pytest_querybudget.plans.postgresql_session import aside, configure
 from pytest_querybudget.plans.postgresql_tree import Reading, reconciled, with_advice
 from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Link, Question, Traits
 from pytest_querybudget.recording.plans import Advice, Plan, TableInfo
+from pytest_querybudget.values import dataclass
 
 _PRICED_OUT = {"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off"}
 _BITMAPS_ONLY = {"enable_indexscan": "off", "enable_indexonlyscan": "off"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
@@ -38,6 +38,7 @@ from pytest_querybudget.recording.plans import (
     SortKey,
     TableInfo,
 )
+from pytest_querybudget.values import dataclass
 
 Tables = Mapping[tuple[str, str], tuple[TableInfo, dict[str, Any]]]
 

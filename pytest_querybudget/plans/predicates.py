@@ -7,11 +7,11 @@ NOT IN (SELECT ...)) or nothing at all (`:filter IS NULL OR ...`): that the tabl
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.names import quoted
 from pytest_querybudget.recording.plans import ColumnInfo, Operator, Predicate, SortKey
+from pytest_querybudget.values import dataclass
 
 _MIRRORED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
 _LIKE = {"LIKE", "~~", "GLOB"}

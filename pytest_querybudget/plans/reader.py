@@ -7,10 +7,10 @@ nothing behind: no setting, savepoint, lock or temporary object. What it cannot 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 from pytest_querybudget.recording.plans import Advice, Plan, TableInfo
+from pytest_querybudget.values import dataclass
 
 
 class CannotPlan(Exception):  # noqa: N818 - it is an answer, not an error

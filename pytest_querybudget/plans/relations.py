@@ -7,12 +7,13 @@ where that is plain (no LIMIT, no grouping, no window in between).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 
 from pytest_querybudget.plans import syntax
 from pytest_querybudget.plans.joins import SERVABLE
 from pytest_querybudget.plans.predicates import Subject, conjuncts, predicates_of, sort_key
 from pytest_querybudget.recording.plans import Predicate, SortKey, TableInfo
+from pytest_querybudget.values import dataclass
 
 _AGGREGATES = {
     "count",

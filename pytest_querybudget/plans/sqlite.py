@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
@@ -17,6 +17,7 @@ from pytest_querybudget.plans.relations import Catalog, Relation, relations_of
 from pytest_querybudget.plans.sqlite_schema import SchemaCopies, SchemaCopy
 from pytest_querybudget.plans.words import words_for
 from pytest_querybudget.recording.plans import Access, Advice, Node, Plan, Purpose, Sort, TableInfo
+from pytest_querybudget.values import dataclass
 
 _READ = re.compile(
     r"(?P<verb>SCAN|SEARCH)(?: TABLE)? (?P<label>.+?)(?: AS (?P<alias>\S+))?(?P<rest> USING .*| VIRTUAL TABLE .*)?\Z"

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
 from pytest_querybudget.plans import syntax
@@ -17,6 +17,7 @@ from pytest_querybudget.plans.cursor import NotUnderstood
 from pytest_querybudget.plans.parser import parse_statement
 from pytest_querybudget.plans.reader import CannotIndex, CannotPlan, Link
 from pytest_querybudget.recording.plans import Advice, ColumnInfo, ForeignKeyInfo, IndexInfo, TableInfo
+from pytest_querybudget.values import dataclass
 
 _KEPT = 16
 _MISSING = re.compile(r"no such (function|collation sequence): (\S+)")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import TypeAlias
+
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

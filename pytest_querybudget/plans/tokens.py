@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from pytest_querybudget.values import dataclass
 
 _TOKEN = re.compile(
     r"""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

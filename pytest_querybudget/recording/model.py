@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 from pytest_querybudget.recording.connections import Connections, Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.values import dataclass
 
 # How many different parameter sets of one statement are told apart; beyond it, "many" is all that rules need.
 MOST_DIGESTS = 16

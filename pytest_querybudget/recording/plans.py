@@ -6,11 +6,11 @@ Texts in here are masked: neither a parameter nor a literal of a statement is in
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Literal
 
 from pytest_querybudget.findings.model import Proof
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.values import dataclass
 
 #: How rows of a table are found.
 #:

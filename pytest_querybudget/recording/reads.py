@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
 from pytest_querybudget.recording.model import Hop
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
+
+from pytest_querybudget.values import dataclass
 
 #: Of a column whose table cannot be told, and of one that belongs to a query further out.
 UNKNOWN, OUTER = -1, -2

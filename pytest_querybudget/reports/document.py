@@ -6,10 +6,12 @@ Version 1. Fields may be added, none renamed or removed. `report.schema.json` be
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, fields, is_dataclass
+from dataclasses import field, fields, is_dataclass
 from functools import cache
 from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from pytest_querybudget.values import dataclass
 
 VERSION = 1
 

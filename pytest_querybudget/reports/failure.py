@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -12,6 +11,7 @@ from pytest_querybudget.findings.words import duration
 from pytest_querybudget.recording.model import Recording, Statement
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.reports.text import abridged, plural, pretty, printable
+from pytest_querybudget.values import dataclass
 
 WIDTH = 78
 # A block's text stands in a traceback, behind an `E` and the indentation of the code.

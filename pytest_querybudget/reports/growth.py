@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.reports.failure import BLOCK_WIDTH, MOST_FINDINGS, MOST_STATEMENTS, Page, finding_lines
 from pytest_querybudget.reports.text import plural
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

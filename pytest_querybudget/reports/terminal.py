@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_querybudget.findings.words import duration
 from pytest_querybudget.reports import digest
 from pytest_querybudget.reports.document import BudgetEntry, FindingEntry, Problem, Report, TestEntry
 from pytest_querybudget.reports.text import plural, printable
+from pytest_querybudget.values import dataclass
 
 Line = tuple[str, dict[str, bool]]
 MOST_FINDINGS = 10

@@ -6,13 +6,13 @@ import os
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from pytest_querybudget.reports import registry
 from pytest_querybudget.reports.document import Report
 from pytest_querybudget.reports.format import Format, ReportError
 from pytest_querybudget.reports.text import well_formed
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

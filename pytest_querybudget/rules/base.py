@@ -7,11 +7,12 @@ import inspect
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, ClassVar
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.values import dataclass
 
 # Limits above these could never fail: no test sends a billion statements, or takes a day.
 MOST_COUNT = 1_000_000_000

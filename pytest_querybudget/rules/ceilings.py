@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import ClassVar
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.findings.words import durations
 from pytest_querybudget.recording.model import Recording, Statement
 from pytest_querybudget.rules.base import Options
+from pytest_querybudget.values import dataclass
 
 PHASES = ("call", "setup", "teardown", "all")
 

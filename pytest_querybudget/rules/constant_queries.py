@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import MOST_COUNT, OptionError, Options, Rule, no_arguments, number_option
+from pytest_querybudget.values import dataclass
 
 # A statement that comes once more for every so many rows is a batch: an IN list, a page, an INSERT of many rows.
 BATCH = 50

@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from pytest_querybudget.findings.loaders import LoaderOption, Step
 from pytest_querybudget.recording.model import Hop, Meaning
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

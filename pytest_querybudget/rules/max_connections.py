@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.recording.connections import Held
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.base import OptionError, Options, Rule, count_option, unknown_keywords
 from pytest_querybudget.rules.ceilings import Exceeded
+from pytest_querybudget.values import dataclass
 
 _FIGURES = {"n": "out at one time", "checkouts": "taken in all", "opened": "newly opened"}
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -12,6 +11,7 @@ from pytest_querybudget.recording.plans import PlannedStatement
 from pytest_querybudget.rules.base import OptionError, Options, Rule, number_option, unknown_keywords
 from pytest_querybudget.rules.ceilings import Exceeded
 from pytest_querybudget.rules.planned import planned_statements, unplanned_faults
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

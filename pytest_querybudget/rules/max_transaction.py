@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.recording.connections import Transaction
@@ -20,6 +19,7 @@ from pytest_querybudget.rules.base import (
 )
 from pytest_querybudget.rules.ceilings import Exceeded
 from pytest_querybudget.rules.max_connections import unwatched
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -13,6 +12,7 @@ from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.antipatterns import PATTERNS, Case
 from pytest_querybudget.rules.base import OptionError, Options, Rule, name_options, no_arguments
 from pytest_querybudget.rules.loops import is_own
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

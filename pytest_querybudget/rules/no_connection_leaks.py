@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -11,6 +10,7 @@ from pytest_querybudget.recording.connections import Held
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.base import Options, Rule, no_arguments
 from pytest_querybudget.rules.max_connections import unwatched
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

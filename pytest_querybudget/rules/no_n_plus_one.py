@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_querybudget.findings.loaders import LoaderCure
@@ -25,6 +25,7 @@ from pytest_querybudget.rules.cures import (
 )
 from pytest_querybudget.rules.loops import LoopRule, brought_in_by, caller, is_own, loop_place
 from pytest_querybudget.rules.varying import Varying, asks_the_same, varying
+from pytest_querybudget.values import dataclass
 
 ON_BEHALF = ("lazy", "deferred", "subclass", "expired", "refresh")
 
@@ -36,7 +37,7 @@ class LazyLoads(Finding):
     rule = "no_n_plus_one"
 
     meaning: Meaning
-    query: Query = Query()  # noqa: RUF009 - a frozen value
+    query: Query = Query()
     # The stacks of the queries that brought the parents in.
     stacks: frozenset[tuple[Place, ...]] = field(default_factory=frozenset, compare=False)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
@@ -11,6 +10,7 @@ from pytest_querybudget.recording.model import Meaning, Recording, StackLike, St
 from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.loops import LoopRule, caller
 from pytest_querybudget.rules.no_n_plus_one import loop_of_lookups
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -12,6 +12,7 @@ from pytest_querybudget.recording.structure import Condition, Link, Query, Relat
 from pytest_querybudget.rules.base import OptionError, Options, Rule, no_arguments, number_option
 from pytest_querybudget.rules.cardinality import fixed, fixed_columns, keys_of
 from pytest_querybudget.rules.loops import is_own
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.plans import PlannedStatement
 from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.planned import PlanFinding, PlanRule, advice_for, is_ignored, proof_of
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

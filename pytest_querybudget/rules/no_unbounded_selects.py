@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -13,6 +12,7 @@ from pytest_querybudget.rules.base import OptionError, Options, Rule, count_opti
 from pytest_querybudget.rules.cardinality import is_bounded, is_catalog, is_listed
 from pytest_querybudget.rules.loops import is_own
 from pytest_querybudget.rules.parameters import list_length, streams
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

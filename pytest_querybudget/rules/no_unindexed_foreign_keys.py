@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,6 +11,7 @@ from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.recording.plans import ForeignKeyInfo, IndexInfo, PlannedStatement, TableInfo
 from pytest_querybudget.rules.base import Options, name_options, unknown_keywords
 from pytest_querybudget.rules.planned import PlanFinding, PlanRule, planned_statements, qualified, unplanned_faults
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -12,6 +11,7 @@ from pytest_querybudget.recording.reads import Column
 from pytest_querybudget.rules.base import OptionError, Options, name_options, unknown_keywords
 from pytest_querybudget.rules.columns import covered
 from pytest_querybudget.rules.reads import Audited, Brought, Changed, brought_in, changed, is_unasked, path_options
+from pytest_querybudget.values import dataclass
 
 # How many columns a message names.
 _NAMED = 5

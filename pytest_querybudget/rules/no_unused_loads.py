@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -11,6 +10,7 @@ from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.recording.reads import Loaded
 from pytest_querybudget.rules.base import Options, no_arguments
 from pytest_querybudget.rules.reads import Audited, Brought, Changed, brought_in, changed, is_unasked, path_names
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
@@ -12,6 +11,7 @@ from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.loops import LoopRule, caller, loop_place
 from pytest_querybudget.rules.varying import asks_the_same, keys_of, writes_the_same
+from pytest_querybudget.values import dataclass
 
 # So many rows of one table are a batch: one object seldom brings as many along.
 _BATCH = 10

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pytest_querybudget.findings.model import Finding, Proof
@@ -11,6 +10,7 @@ from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.recording.plans import Advice, NotPlanned, Plan, Planned, PlannedStatement, TableInfo
 from pytest_querybudget.rules.base import OptionError, Options, Rule, name_options, unknown_keywords
 from pytest_querybudget.rules.loops import is_own
+from pytest_querybudget.values import dataclass
 
 _READS = ("select", "insert", "update", "delete")
 

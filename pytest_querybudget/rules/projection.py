@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -12,6 +11,7 @@ from pytest_querybudget.recording.structure import Schema
 from pytest_querybudget.rules.base import OptionError, Options, Rule, name_options, unknown_keywords
 from pytest_querybudget.rules.columns import columns_of
 from pytest_querybudget.rules.cures import alias_note
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.base import Options, Rule, no_arguments
+from pytest_querybudget.values import dataclass
 
 WRITES = ("insert", "update", "delete", "ddl")
 

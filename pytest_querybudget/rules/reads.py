@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement
@@ -12,6 +12,7 @@ from pytest_querybudget.recording.reads import Column, Loaded
 from pytest_querybudget.rules.base import Options, Rule
 from pytest_querybudget.rules.cures import alias_note
 from pytest_querybudget.rules.loops import is_own
+from pytest_querybudget.values import dataclass
 
 AUDIT = "--querybudget-audit"
 #: The options of a rule that nobody declared.

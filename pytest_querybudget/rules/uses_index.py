@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_querybudget.findings.model import Finding
@@ -21,6 +21,7 @@ from pytest_querybudget.rules.planned import (
     unknown_table_faults,
     unplanned_faults,
 )
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

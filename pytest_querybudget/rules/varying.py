@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from pytest_querybudget.recording.model import Sample, Statement
 from pytest_querybudget.rules.loops import brought_in_by
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from pytest_querybudget.statements.lexer import NAME, Token
 from pytest_querybudget.statements.model import Bind, Shape
@@ -20,6 +20,7 @@ from pytest_querybudget.statements.scopes import (
     resolve,
     split_path,
 )
+from pytest_querybudget.values import dataclass
 
 # The unique keys of a table, by its name as written: each a set of column names.
 Keys = Callable[[str], Iterable[frozenset[str]]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import takewhile
 
 from pytest_querybudget.statements.frames import Frame
@@ -19,6 +19,7 @@ from pytest_querybudget.statements.scopes import (
     unquote,
 )
 from pytest_querybudget.statements.words import AGGREGATES, VOLATILE
+from pytest_querybudget.values import dataclass
 
 _COMPARING = frozenset(("where", "on", "having"))
 # A name after one of these is a type, a label or a collation.

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_querybudget.statements.scopes import Comparison, Query, Value
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(slots=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_querybudget.statements.lexer import KEYWORD, NAME, OP, Token
+from pytest_querybudget.values import dataclass
 
 _QUERIES = frozenset(("SELECT", "WITH", "VALUES"))
 _CLAUSES = frozenset("SELECT FROM WHERE GROUP HAVING QUALIFY WINDOW ORDER LIMIT OFFSET FETCH FOR INTO".split())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_querybudget.recording.structure import Schema, Structure
 from pytest_querybudget.statements.words import CATALOG_TABLES, CATALOGS, MORE_CATALOGS
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 from pytest_querybudget.recording.patterns import leading_wildcard
 from pytest_querybudget.recording.structure import ColumnUse, Operand
@@ -11,6 +10,7 @@ from pytest_querybudget.statements.groups import Group, Item, at, by_commas, fla
 from pytest_querybudget.statements.lexer import KEYWORD, LITERAL, NAME, OP, PARAM
 from pytest_querybudget.statements.normal import render
 from pytest_querybudget.statements.scopes import split_path, unquote
+from pytest_querybudget.values import dataclass
 
 # A text longer than this says nothing to a person.
 _LONGEST = 60

@@ -7,7 +7,7 @@ whose table is unknown: whoever judges takes that for the better case.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 
 from pytest_querybudget.recording.structure import (
@@ -41,6 +41,7 @@ from pytest_querybudget.statements.operands import Reader, function_name
 from pytest_querybudget.statements.relations import Found, read_from
 from pytest_querybudget.statements.scopes import split_path, unquote
 from pytest_querybudget.statements.words import AGGREGATES
+from pytest_querybudget.values import dataclass
 
 # Queries that lie deeper, and longer texts, are not taken apart: nobody wrote them by hand.
 _DEEPEST = 40

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from pytest_querybudget.recording.structure import Relation
 from pytest_querybudget.statements.groups import Group, Item, at, is_name, is_query, is_sign, is_word
 from pytest_querybudget.statements.lexer import LITERAL, PARAM
 from pytest_querybudget.statements.scopes import split_path, unquote
+from pytest_querybudget.values import dataclass
 
 _OUTER = {"LEFT": "left", "RIGHT": "full", "FULL": "full"}
 _HINTS = ("USE", "FORCE", "IGNORE", "PARTITION", "TABLESAMPLE", "WITH")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from pytest_querybudget.values import dataclass
 
 # How far a column is followed through subqueries, and how many bound values are told apart.
 MAX_DEPTH = 50

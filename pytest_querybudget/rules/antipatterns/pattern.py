@@ -5,11 +5,11 @@ from __future__ import annotations
 import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from pytest_querybudget.recording.model import Statement, Window
 from pytest_querybudget.recording.structure import ColumnUse, Query, Structure
+from pytest_querybudget.values import dataclass
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,104 @@
+"""The quick dataclasses are those of the standard library in everything that is asked of them."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import pickle
+from dataclasses import field, fields, replace
+from typing import Any
+
+import pytest
+
+from pytest_querybudget.values import quick_dataclass
+
+
+def pair(**options: Any) -> tuple[Any, Any]:
+    """Make one class in both ways."""
+    made = []
+    for decorate in (dataclasses.dataclass, quick_dataclass):
+
+        class Base:
+            name: str
+            size: int = 1
+            note: str = field(default="", compare=False)
+            secret: str = field(default="x", repr=False)
+            unhashed: list[int] = field(default_factory=list, hash=False)
+
+        Base.__qualname__ = Base.__name__ = "Base"
+        made.append(decorate(**options)(Base))
+    return made[0], made[1]
+
+
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("slots", [False, True])
+@pytest.mark.parametrize("kw_only", [False, True])
+def test_it_is_as_the_standard_library_makes_it(frozen: bool, slots: bool, kw_only: bool) -> None:
+    ours, theirs = {}, {}
+    for found, cls in zip((theirs, ours), pair(frozen=frozen, slots=slots, kw_only=kw_only), strict=True):
+        one, same, other = cls(name="a"), cls(name="a", note="another"), cls(name="b")
+        found["fields"] = [each.name for each in fields(cls)]
+        found["shown"] = repr(one)
+        found["equal"] = (one == same, one == other, one == 1, one != same, one == replace(one), copy.copy(one) == one)
+        found["replaced"] = replace(one, size=3).size
+        found["slots"] = hasattr(one, "__dict__")
+        found["hashable"] = cls.__hash__ is not None
+        if frozen:
+            found["hash"] = (hash(one) == hash(same), hash(one) == hash(other), len({one, same, other}))
+    assert ours == theirs
+
+
+def test_what_a_class_says_itself_holds() -> None:
+    @quick_dataclass(frozen=True)
+    class Own:
+        value: int
+
+        def __repr__(self) -> str:
+            return "own"
+
+        def __eq__(self, other: object) -> bool:
+            return True
+
+        def __hash__(self) -> int:
+            return 7
+
+    made: Any = Own
+    assert (repr(made(1)), made(1) == made(2), hash(made(1))) == ("own", True, 7)
+
+
+def test_identity() -> None:
+    ours: Any = quick_dataclass(eq=False, slots=True)(type("Same", (), {"__annotations__": {"value": int}}))
+    one = ours(1)
+    assert one != ours(1)
+    assert len({one, ours(1)}) == 2
+    assert repr(one) == "Same(value=1)"
+
+
+def test_a_subclass_compares_its_own_fields() -> None:
+    _, base = pair(frozen=True)
+
+    @quick_dataclass(frozen=True)
+    class Sub(base):  # type: ignore[misc, valid-type]
+        more: int = 0
+
+    made: Any = Sub
+    assert made(name="a", more=1) != made(name="a", more=2)
+    assert made(name="a", more=1) != base(name="a")
+    assert hash(made(name="a", more=1)) == hash(made(name="a", more=1))
+
+
+def test_an_empty_one() -> None:
+    made: Any = quick_dataclass(frozen=True)(type("Empty", (), {}))
+    assert made() == made()
+    assert hash(made()) == hash(made())
+    assert repr(made()) == "Empty()"
+
+
+@quick_dataclass(frozen=True, slots=True)
+class Sent:
+    value: int
+
+
+def test_it_can_be_sent_to_another_process() -> None:
+    made: Any = Sent
+    assert pickle.loads(pickle.dumps(made(3))) == made(3)
