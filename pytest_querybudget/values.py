@@ -9,7 +9,7 @@ for which this is `dataclasses.dataclass`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import cache
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -43,11 +43,13 @@ else:
 __all__ = ["dataclass"]
 
 
-@cache
-def _values(cls: Any, used: Callable[[Any], bool]) -> Callable[[Any], Any]:
+def _getter(cls: Any, used: Callable[[Any], bool]) -> Callable[[Any], Any]:
     """Return what gets the values of those fields of an instance that are used for something."""
     names = [each.name for each in dataclasses.fields(cls) if used(each)]
     return attrgetter(*names) if names else lambda _: ()
+
+
+_values: Callable[[Any, Callable[[Any], bool]], Callable[[Any], Any]] = cache(_getter)
 
 
 def _is_compared(field: Any) -> bool:
@@ -59,9 +61,10 @@ def _is_hashed(field: Any) -> bool:
 
 
 def _eq(self: Any, other: object) -> Any:
-    kind: Hashable = type(self)
-    values = _values(kind, _is_compared)
-    return values(self) == values(other) if type(other) is kind else NotImplemented
+    if type(other) is not type(self):
+        return NotImplemented
+    values = _values(type(self), _is_compared)
+    return values(self) == values(other)
 
 
 def _hash(self: Any) -> int:
