@@ -170,6 +170,13 @@ class Instruments:
         window: Window = self.journal.open(phase, label)
         return window
 
+    def locate(self) -> None:
+        """Tell statements of every phase apart by their lines: something has come that shows or judges them."""
+        if self.journal is not None:
+            self.journal.locate()
+        elif self.recording is not None:
+            self.recording.located = None
+
     def begin_call(self) -> None:
         """Begin the call: remember which threads there are."""
         self.open("call")

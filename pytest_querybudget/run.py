@@ -285,6 +285,8 @@ class Run:
                 current.budget = self.budgets.of_item(current.item)
             except BudgetError as error:
                 current.mistake = str(error)
+            if self._located(current.item, current.budget) is None:
+                self.instruments.locate()
 
     def _fail_on(self, verdicts: list[Verdict]) -> None:
         current = self.current
@@ -472,6 +474,7 @@ class Run:
 
     def fixture(self) -> BudgetFixture:
         """Return the fixture's value for the test that runs."""
+        self.instruments.locate()
         return BudgetFixture(self)
 
 

@@ -9,7 +9,8 @@ for which this is `dataclasses.dataclass`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from operator import attrgetter
 from reprlib import recursive_repr
@@ -23,16 +24,35 @@ def quick_dataclass(cls: type | None = None, /, **options: Any) -> Any:
 
     def make(plain: type) -> Any:
         own = vars(plain)
-        made: Any = dataclasses.dataclass(eq=False, repr=False, **options)(plain)
+        # A class with an `__eq__` of its own has a `__hash__` of None, which Python put there.
+        hashes = "__hash__" in own and not (own["__hash__"] is None and "__eq__" in own)
+        with _thawed(plain):
+            made: Any = dataclasses.dataclass(eq=False, repr=False, **options)(plain)
+        made.__dataclass_params__.frozen = frozen
         if shown and "__repr__" not in own:
             made.__repr__ = _repr
-        if compared and "__eq__" not in own:
-            made.__eq__ = _eq
-            if "__hash__" not in own:
+        if compared:
+            if "__eq__" not in own:
+                made.__eq__ = _eq
+            if not hashes:
                 made.__hash__ = _hash if frozen else None
         return made
 
     return make if cls is None else make(cls)
+
+
+@contextmanager
+def _thawed(cls: type) -> Iterator[None]:
+    """Let a class be derived from those that are frozen in name; what others derive from them is frozen as ever."""
+    known: list[Any] = [getattr(each, "__dataclass_params__", None) for each in cls.__mro__[1:]]
+    frozen = [each for each in known if each is not None and each.frozen]
+    for each in frozen:
+        each.frozen = False
+    try:
+        yield
+    finally:
+        for each in frozen:
+            each.frozen = True
 
 
 if TYPE_CHECKING:
@@ -46,6 +66,9 @@ __all__ = ["dataclass"]
 def _getter(cls: Any, used: Callable[[Any], bool]) -> Callable[[Any], Any]:
     """Return what gets the values of those fields of an instance that are used for something."""
     names = [each.name for each in dataclasses.fields(cls) if used(each)]
+    if len(names) == 1:
+        name = names[0]
+        return lambda value: (getattr(value, name),)
     return attrgetter(*names) if names else lambda _: ()
 
 

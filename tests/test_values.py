@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from pytest_querybudget import Finding, Recording
+from pytest_querybudget.reports.document import TestEntry
 from pytest_querybudget.values import quick_dataclass
 
 
@@ -85,6 +87,38 @@ def test_a_subclass_compares_its_own_fields() -> None:
     assert made(name="a", more=1) != made(name="a", more=2)
     assert made(name="a", more=1) != base(name="a")
     assert hash(made(name="a", more=1)) == hash(made(name="a", more=1))
+
+
+@pytest.mark.parametrize("kind", [Finding, Recording, TestEntry])
+def test_others_may_derive_from_ours(kind: Any) -> None:
+    """As from one of the standard library: frozen from frozen, and only that."""
+    frozen = kind.__dataclass_params__.frozen
+    assert dataclasses.dataclass(frozen=frozen, kw_only=True)(type("Sub", (kind,), {}))
+    with pytest.raises(TypeError, match="cannot inherit"):
+        dataclasses.dataclass(frozen=not frozen, kw_only=True)(type("Sub", (kind,), {}))
+
+
+def test_a_derived_one_is_frozen() -> None:
+    _, base = pair(frozen=True)
+    sub: Any = dataclasses.dataclass(frozen=True)(type("Sub", (base,), {}))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        sub(name="a").name = "b"
+
+
+def test_an_own_comparison_takes_no_hash_away() -> None:
+    def same(self: Any, other: object) -> bool:
+        return True
+
+    for decorate in (dataclasses.dataclass, quick_dataclass):
+        made: Any = decorate(frozen=True)(type("Own", (), {"__annotations__": {"value": int}, "__eq__": same}))
+        assert hash(made(1)) == hash(made(1))
+
+
+def test_what_is_not_equal_to_itself() -> None:
+    for decorate in (dataclasses.dataclass, quick_dataclass):
+        made: Any = decorate(frozen=True)(type("One", (), {"__annotations__": {"value": float}}))
+        number = float("nan")
+        assert made(number) == made(number)
 
 
 def test_an_empty_one() -> None:

@@ -104,6 +104,11 @@ class Journal:
         self.standing = None
         return self.window
 
+    def locate(self) -> None:
+        """Tell statements apart by their lines from here on, in every phase."""
+        self.recording.located = None
+        self.window.located = True
+
     def position(self, frame: FrameType | None) -> int:
         """Return where the test function stands, -1 when that cannot be seen.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 from pytest_querybudget.capture.source import APPLICATION, Source
@@ -32,7 +32,8 @@ def waiting_frames(thread: int) -> list[list[FrameType]]:
 def causing_frames(thread: int, files: Source) -> list[list[FrameType]]:
     """Return the stacks of `waiting_frames` that may wait for what runs, as whoever has started it does.
 
-    A task that waits for the next message, or for another task, has nothing to do with it.
+    A task that waits for another one has nothing to do with it, nor has one that waits for a message, unless it names
+    the function that runs.
     """
     return [*map(awaiting_frames, _awaiting_this(files)), *_outside(thread, _awaiting_any)]
 
@@ -97,8 +98,11 @@ def _may_wait(task: Any, tasks: Iterable[Any], files: Source) -> bool:
         wanted = {_function(each) for each in tasks}
         return any(_function(each) in wanted for each in (awaited, *parts))
     frames = awaiting_frames(task)
-    if not frames or _is_idle(frames):
+    if not frames:
         return False
+    if _is_idle(frames):
+        # It may wait for a message of a task that it has started itself.
+        return any(_names(each.f_code, _function(one)) for each in frames for one in tasks)
     return _package(frames[-1]) in _GROUPS or files.kind(frames[-1].f_code.co_filename) == APPLICATION
 
 
@@ -106,6 +110,11 @@ def _function(task: Any) -> Any:
     """Return what tells the function of a task, the task itself where that is not known."""
     coroutine = getattr(task, "get_coro", lambda: None)()
     return getattr(coroutine, "cr_code", task)
+
+
+def _names(code: CodeType, function: Any) -> bool:
+    """Return whether one function has another one inside of it, or names it."""
+    return function in code.co_consts or getattr(function, "co_name", None) in code.co_names
 
 
 def _is_idle(frames: list[FrameType]) -> bool:

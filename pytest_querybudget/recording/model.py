@@ -330,6 +330,11 @@ class Statement:
         return [each.sample() for each in self.taken]
 
     @property
+    def is_located(self) -> bool:
+        """Whether it was looked at from where it was sent; see `Recording`."""
+        return self.near != () or bool(self.beyond)
+
+    @property
     def location(self) -> Place | None:
         """The innermost line of the application, None where there is none or it was not asked for."""
         return self.stack.places[0] if self.stack.places else None

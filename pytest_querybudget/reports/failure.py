@@ -173,7 +173,12 @@ def statement_lines(statements: Sequence[Statement], *, by_time: bool, page: Pag
 
 def _statement(statement: Statement, page: Page) -> Iterator[str]:
     yield from page.sql(f"{statement.count:>5} x ", statement.sql)
-    place = str(statement.location) if statement.location else "no line of the application"
+    place = str(statement.location or _nowhere(statement))
     loaded = f", {statement.meaning.load} load" if statement.meaning else ""
     rows = f", {plural(statement.rows, 'row')}" if statement.rows else ""
     yield from page.wrapped("", f"{place} ({duration(statement.time)}{rows}{loaded})", " " * 8)
+
+
+def _nowhere(statement: Statement) -> str:
+    """Say why there is no line: none of the application was there, or nothing had asked for it yet."""
+    return "no line of the application" if statement.is_located else f"in the {statement.window.phase}"

@@ -164,7 +164,7 @@ SUITE = """
         ("@pytest.mark.max_transaction(queries=9)", "", "", (), [{"call"}]),
         ("@pytest.mark.uses_index", "", "", (), [None]),
         ("", ", query_budget", "", (), [None]),
-        ("", ", request", "request.getfixturevalue('query_budget')", (), [{"call"}]),
+        ("", ", request", "request.getfixturevalue('query_budget')", (), [{"call", "teardown"}]),
         ("", "", "", ("--querybudget-explain",), [None]),
         ("", "", "", ("--querybudget-audit",), [None]),
         ("", "", "", ("--querybudget-prove",), [None]),
@@ -208,3 +208,42 @@ def test_lines_are_read_where_something_shows_them(
         assert found == [located] * len(found)
         assert found
         assert [located] == [each is None or phase in each for each in expected]
+
+
+ADDING = """
+    import pytest
+    from sqlalchemy import create_engine, text
+
+    @pytest.fixture
+    def connection(request):
+        with create_engine("sqlite://").connect() as connection:
+            connection.execute(text("CREATE TABLE item (id int)"))
+            {first}
+            connection.execute(text("INSERT INTO item VALUES (1)"))
+            yield connection
+
+    def test_one(connection, request):
+        {second}
+"""
+
+
+def test_a_limit_that_a_fixture_adds(pytester: pytest.Pytester) -> None:
+    """It counts what came before it, and does not pretend to know the lines."""
+    limit = "request.node.add_marker(pytest.mark.max_queries(1, phase='setup'))"
+    pytester.makepyfile(ADDING.format(first=limit, second="pass"))
+    result = pytester.runpytest()
+    result.stdout.fnmatch_lines(["*at most 1 query in setup, got 2", "*1 x CREATE TABLE*", "*in the setup (*"])
+    result.stdout.no_fnmatch_line("*no line of the application*")
+    result.assert_outcomes(errors=1)
+
+
+def test_a_fixture_that_asks_for_the_recording(pytester: pytest.Pytester) -> None:
+    """What is sent from there on has its lines."""
+    pytester.makepyfile(
+        ADDING.format(
+            first="request.node.asked = request.getfixturevalue('query_budget')",
+            second="assert [str(each.location).split()[-1] for each in request.node.asked.recording.statements()]"
+            " == ['None', 'connection']",
+        )
+    )
+    pytester.runpytest().assert_outcomes(passed=1)

@@ -108,6 +108,20 @@ class Queried:
     async def completed_in_a_loop(self):
         for each in asyncio.as_completed([self.ask(key) for key in (1, 2)]):
             await each
+    async def told_by_an_event_in_a_loop(self):
+        for key in (1, 2):
+            event = asyncio.Event()
+            async def work():
+                await self.ask(key)
+                event.set()
+            task = asyncio.create_task(work())
+            await event.wait()
+    async def told_by_a_queue_in_a_loop(self):
+        for key in (1, 2):
+            task = asyncio.create_task(self.answer(key))
+            await self.done.get()
+    async def answer(self, key):
+        self.done.put_nowait(await self.ask(key))
     async def timed_in_a_loop(self):
         for key in (1, 2):
             await asyncio.wait_for(asyncio.create_task(self.ask(key)), 5)
@@ -192,6 +206,8 @@ def test_a_task_that_has_nothing_to_do_with_it(suite: Suite, work: str, beside: 
         "shielded_in_a_loop",
         "nested_in_a_loop",
         "completed_in_a_loop",
+        "told_by_an_event_in_a_loop",
+        "told_by_a_queue_in_a_loop",
         "timed_in_a_loop",
         "through_a_future",
     ],
