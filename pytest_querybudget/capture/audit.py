@@ -105,7 +105,7 @@ def _has_moved(journal: Journal, position: int) -> bool:
     if frame is None or position == -1:
         return True
     if not journal.by_line:
-        return frame.f_lasti != position
+        return position not in (frame.f_lasti, journal.instruction(frame))
     if frame.f_lineno != position:
         return True
     code, at = frame.f_code.co_code, frame.f_lasti

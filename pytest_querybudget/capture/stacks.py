@@ -24,6 +24,7 @@ _getframe = sys._getframe  # noqa: SLF001
 _MOVES = sys.version_info[:2] in ((3, 11), (3, 12))
 _CACHE = 0
 _PRECALL = opmap.get("PRECALL")
+_SUBSCRIPT = opmap.get("BINARY_SUBSCR")
 _DELEGATING = frozenset(opmap[each] for each in ("SEND", "YIELD_FROM") if each in opmap)
 # How far behind it the call stands.
 _TO_CALL = 4
@@ -216,9 +217,14 @@ class Reading(NamedTuple):
 
 def start_of(code: CodeType, instruction: int) -> int:
     """Return where an instruction stands, for one that may have moved when it was specialised."""
-    text = code.co_code
-    begun = _before_cache(text, instruction)
-    return begun + _TO_CALL if text[begun] == _PRECALL else begun
+    if _PRECALL is not None:
+        text = code.co_code
+        if text[instruction] == _PRECALL:
+            return instruction + _TO_CALL
+        begun = _before_cache(text, instruction)
+        # Any other call of Python code stands in its cache from the first time on.
+        return begun if text[begun] == _SUBSCRIPT else instruction
+    return _before_cache(code.co_code, instruction)
 
 
 def _before_cache(text: bytes, instruction: int) -> int:
