@@ -23,6 +23,7 @@ from pytest_querybudget.capture.mapped import Mapped
 from pytest_querybudget.capture.reads import STATE, Reads
 from pytest_querybudget.capture.rows import CountingBufferedFetch, CountingFetch
 from pytest_querybudget.capture.selected import Selected
+from pytest_querybudget.capture.stacks import begun_at
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.recording.reads import Loaded
 
@@ -108,7 +109,7 @@ def _has_moved(journal: Journal, position: int) -> bool:
         return position not in (frame.f_lasti, journal.instruction(frame))
     if frame.f_lineno != position:
         return True
-    code, at = frame.f_code.co_code, frame.f_lasti
+    code, at = frame.f_code.co_code, begun_at(frame)
     # The last instruction has none behind it.
     return _AWAITING.isdisjoint(code[at : at + _BEFORE + 1 : 2])
 
