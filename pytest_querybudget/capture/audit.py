@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from types import FrameType
 from typing import Any
 from weakref import WeakKeyDictionary, ref
 
@@ -39,6 +40,7 @@ _AWAITING = frozenset(
     for each in ("SEND", "YIELD_VALUE", "YIELD_FROM", "RESUME", "JUMP_BACKWARD_NO_INTERRUPT")
     if each in dis.opmap
 )
+_SENDING = frozenset(dis.opmap[each] for each in ("SEND", "YIELD_FROM") if each in dis.opmap)
 # Python 3.10 lets a coroutine that is suspended stand at the instruction before.
 _BEFORE = 2 if sys.version_info < (3, 11) else 0
 _read = object.__getattribute__
@@ -51,13 +53,15 @@ class AuditError(Exception):
 class Sight:
     """One place of one statement's result: it hears of the reads of the objects that came from there."""
 
-    __slots__ = ("add", "alive", "alone", "facts", "journal", "mappers", "over", "position")
+    __slots__ = ("add", "alive", "alone", "awaited", "facts", "journal", "mappers", "over", "position")
 
     def __init__(self, facts: Loaded, journal: Journal, position: int) -> None:
         self.facts = facts
         self.add = facts.read.add
         self.journal = journal
         self.position = position
+        # Where the test waited for the first object: one line may await one thing after the other.
+        self.awaited = -1
         self.alive: dict[int, Ghost] = {}
         # The mappers whose columns are known to have been loaded here.
         self.mappers: set[Any] = set()
@@ -76,6 +80,8 @@ class Sight:
     def take(self, instance: Any) -> None:
         """Count an object that the sight's statement has filled, and note when it is gone."""
         if not self.over:
+            if not self.facts.fresh and self.journal.by_line:
+                self.awaited = _awaited(self.journal.frame)
             self.facts.fresh += 1
             ghost = Ghost(instance, _gone)
             ghost.sight = self
@@ -84,7 +90,7 @@ class Sight:
     def release(self, ghost: Ghost) -> None:
         """Note that an object is gone: still inside of the test's call of the application, or after it."""
         self.alive.pop(id(ghost), None)
-        if not self.facts.returned and not self.over and _has_moved(self.journal, self.position):
+        if not self.facts.returned and not self.over and _has_moved(self.journal, self.position, self.awaited):
             self.facts.returned = True
 
 
@@ -100,18 +106,34 @@ def _gone(ghost: Any) -> None:
     ghost.sight.release(ghost)
 
 
-def _has_moved(journal: Journal, position: int) -> bool:
-    """Return whether the test function has gone on since it stood at `position`; yes where that cannot be seen."""
+def _has_moved(journal: Journal, position: int, awaited: int) -> bool:
+    """Return whether the test function has gone on since it stood at `position`; yes where that cannot be seen.
+
+    A coroutine stands there by its line, and waited at the instruction `awaited` of it.
+    """
     frame = journal.frame
     if frame is None or position == -1:
         return True
     if not journal.by_line:
         return position not in (frame.f_lasti, journal.instruction(frame))
-    if frame.f_lineno != position:
-        return True
+    return frame.f_lineno != position or awaited < 0 or _awaited(frame) != awaited
+
+
+def _awaited(frame: FrameType | None) -> int:
+    """Return the instruction with which a coroutine waits at this moment, -1 when it does not wait.
+
+    It stands there or at one that comes behind, depending on whether what it awaits runs or is suspended.
+    """
+    if frame is None:
+        return -1
     code, at = frame.f_code.co_code, begun_at(frame)
     # The last instruction has none behind it.
-    return _AWAITING.isdisjoint(code[at : at + _BEFORE + 1 : 2])
+    if _AWAITING.isdisjoint(code[at : at + _BEFORE + 1 : 2]):
+        return -1
+    at += _BEFORE
+    while at > 0 and code[at] not in _SENDING:
+        at -= 2
+    return at
 
 
 class _Loading(threading.local):

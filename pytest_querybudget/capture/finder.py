@@ -38,11 +38,14 @@ from pytest_querybudget.capture.stacks import (
     stands_here,
     thread_frames,
 )
-from pytest_querybudget.capture.waiting import causing_frames, waiting_frames
+from pytest_querybudget.capture.waiting import starts_in_a_loop, waiting_frames
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
 
 _SQLALCHEMY = os.path.dirname(sqlalchemy.__file__) + os.sep
+
+# How many times it is asked who has started a thread or a task: each looks at all that wait.
+MOST_ASKED = 16
 
 
 class Call(NamedTuple):
@@ -299,12 +302,8 @@ class Finder:
         index = self.mark(reading, entry)
         entry.calls += 1
         if index < 0:
-            if any(self.reader.loops.anywhere(each) for each in self._causing(journal)):
-                entry.repeater = Repeater.APPLICATION
-                _compare(entry, reading, COMPARED)
-            elif not self._waiting(journal):
-                entry.repeater = Repeater.REQUEST if stack.entered >= 0 or requested else Repeater.TEST
-            # Without a loop the application has started each thread or task by itself.
+            if entry.calls <= MOST_ASKED:
+                self._find_starter(journal, entry, reading, requested=requested)
             return
         frame = reading.frames[index]
         looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
@@ -402,30 +401,36 @@ class Finder:
         scope = self.sessions.scope(context.root_connection)
         return orm.meaning_of(load, path, "commit" if scope.commits else None)
 
-    def _causing(self, journal: Journal) -> list[CodeType]:
-        """Return the application's functions that may have started this thread or task, and wait for it."""
-        return self._functions(journal, causing_frames(journal.thread, self.reader.files))
+    def _find_starter(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
+        """Find out who sends a statement again where each send is another thread's or task's."""
+        stacks = self._waiting(journal)
+        running = {each.f_code.co_name for each in reading.frames}
+        if starts_in_a_loop(self.reader.loops, stacks, running):
+            entry.repeater = Repeater.APPLICATION
+            _compare(entry, reading, COMPARED)
+        elif not stacks:
+            entry.repeater = Repeater.REQUEST if reading.stack.entered >= 0 or requested else Repeater.TEST
+        # Without a loop the application has started each thread or task by itself.
 
-    def _waiting(self, journal: Journal) -> list[CodeType]:
-        """Return the application's functions that wait while this thread or task runs."""
-        return self._functions(journal, waiting_frames(journal.thread))
+    def _waiting(self, journal: Journal) -> list[list[CodeType]]:
+        """Return the application's functions that wait while this thread or task runs, stack by stack.
 
-    def _functions(self, journal: Journal, stacks: list[list[FrameType]]) -> list[CodeType]:
-        """Return the application's functions of stacks, without the test and those that a web client waits for."""
+        The test, what arranges for it and what a web client waits for are left out.
+        """
         frame = journal.frame
         if frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti):
             return []
-        found: list[CodeType] = []
-        for frames in stacks:
+        found: list[list[CodeType]] = []
+        for frames in waiting_frames(journal.thread):
             waiting: list[CodeType] = []
             for each in frames:
-                code = each.f_code
-                kind = self.reader.files.kind(code.co_filename)
+                kind = self.reader.files.kind(each.f_code.co_filename)
                 if kind == FRAMEWORK:
                     waiting.clear()
-                elif kind == APPLICATION and id(code) not in journal.own:
-                    waiting.append(code)
-            found += waiting
+                elif kind == APPLICATION and not self.is_arrangement(journal, each):
+                    waiting.append(each.f_code)
+            if waiting:
+                found.append(waiting)
         return found
 
     def request(self, journal: Journal, reading: Reading) -> Mark | None:

@@ -108,6 +108,14 @@ class Journal:
         """Tell statements apart by their lines from here on, in every phase."""
         self.recording.located = None
         self.window.located = True
+        self.latest.clear()
+        for statement in self.window:
+            if not statement.is_located:
+                shape = statement.shape
+                for each in (shape, shape.family, *(statement.members or ())):
+                    if each is not None:
+                        # What it sends next is read, and told apart from this.
+                        each.latest = None
 
     def position(self, frame: FrameType | None) -> int:
         """Return where the test function stands, -1 when that cannot be seen.

@@ -6,10 +6,10 @@ without the source: an instruction is in a loop when control can come back to it
 
 from __future__ import annotations
 
-from dis import EXTENDED_ARG, hasjabs, hasjrel, opmap
+from dis import EXTENDED_ARG, get_instructions, hasjabs, hasjrel, opmap
 from itertools import pairwise
 from types import CodeType
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 T = TypeVar("T")
 # How many functions are remembered.
@@ -41,13 +41,23 @@ _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>
 _SLICING = _opcodes("BUILD_SLICE", "BINARY_SLICE")
 
 
+class Names(NamedTuple):
+    """The names that a function uses, and those that it uses in its loops alone.
+
+    Comprehensions and lambdas are part of the function.
+    """
+
+    all: frozenset[str]
+    repeated: frozenset[str]
+
+
 class Loops:
     """Remembers, for each code object it was asked about, which instructions lie in a loop."""
 
     def __init__(self) -> None:
         self.known: dict[int, tuple[CodeType, frozenset[int]]] = {}
         self.parting: dict[int, tuple[CodeType, bool]] = {}
-        self.repeating: dict[int, tuple[CodeType, bool]] = {}
+        self.naming: dict[int, tuple[CodeType, Names]] = {}
 
     def parts(self, code: CodeType) -> bool:
         """Return whether a function looks as if it worked off a list in parts: it cuts slices, or names its parts."""
@@ -60,13 +70,11 @@ class Loops:
             known = _remember(self.parting, code, found)
         return known[1]
 
-    def anywhere(self, code: CodeType) -> bool:
-        """Return whether a function loops at all, also by a comprehension, a generator or something like `map`."""
-        known = self.repeating.get(id(code))
+    def names(self, code: CodeType) -> Names:
+        """Return the names of functions, attributes and variables that a function uses."""
+        known = self.naming.get(id(code))
         if known is None:
-            nested = any(isinstance(each, CodeType) and each.co_name in _COMPREHENSIONS for each in code.co_consts)
-            found = nested or any("map" in each for each in code.co_names) or bool(looping(code))
-            known = _remember(self.repeating, code, found)
+            known = _remember(self.naming, code, _names(code))
         return known[1]
 
     def contains(self, code: CodeType, instruction: int) -> bool:
@@ -84,6 +92,24 @@ def _remember(known: dict[int, tuple[CodeType, T]], code: CodeType, fact: T) -> 
         known.clear()
     known[id(code)] = code, fact
     return code, fact
+
+
+def _names(code: CodeType) -> Names:
+    repeating = looping(code)
+    repeated: set[str] = set()
+    once: set[str] = set()
+    for each in get_instructions(code):
+        looped = each.offset in repeating
+        if isinstance(each.argval, CodeType):
+            nested = _names(each.argval)
+            looped = looped or each.argval.co_name in _COMPREHENSIONS
+            repeated |= nested.all if looped else nested.repeated
+            once |= frozenset() if looped else nested.all - nested.repeated
+        elif not each.opname.endswith("_CONST"):
+            # One instruction may load two variables.
+            used = each.argval if isinstance(each.argval, tuple) else (each.argval,)
+            (repeated if looped else once).update(name for name in used if isinstance(name, str))
+    return Names(frozenset(repeated | once), frozenset(repeated - once))
 
 
 def looping(code: CodeType) -> frozenset[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import get_ident
 from typing import Any
 from weakref import ref
 
@@ -84,7 +83,6 @@ class Sessions:
         # Two captures may listen at once: a block without pytest inside of a test, or a run inside a run.
         self.key = f"_querybudget_scope_{id(self)}"
         self.serial = 0
-        self.flushing: dict[int, Flush] = {}
 
     def scope(self, connection: Any) -> Scope:
         """Return the scope of a connection."""
@@ -104,10 +102,6 @@ class Sessions:
             self.serial += 1
             scope.serial = self.serial
             scope.transaction = None if transaction is None else ref(transaction)
-
-    def flush(self, scope: Scope) -> Flush | None:
-        """Return the flush that sends the current statement, None when none does."""
-        return scope.flush or self.flushing.get(get_ident())
 
     def _of(self, session: Any) -> Scope:
         # Not by name: an application's subclass of Session may answer for any.
@@ -137,7 +131,6 @@ class Sessions:
         for journal in self.journals():
             journal.barrier = journal.sequence
         self._of(session).flush = None
-        self.flushing.pop(get_ident(), None)
 
     def on_flush(self, session: Any = None, _context: Any = None, _instances: Any = None) -> None:
         """Note that a flush begins (`SessionEvents.before_flush`).
@@ -146,7 +139,7 @@ class Sessions:
         """
         if session is None:
             return
-        self._of(session).flush = self.flushing[get_ident()] = Flush()
+        self._of(session).flush = Flush()
 
     @alone
     def on_flushed(self, session: Any, _context: Any) -> None:
@@ -155,4 +148,3 @@ class Sessions:
         if scope.flush is not None:
             scope.flush.end()
         scope.flush = None
-        self.flushing.pop(get_ident(), None)

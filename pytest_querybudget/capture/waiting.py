@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Iterable
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_querybudget.capture.source import APPLICATION, Source
+from pytest_querybudget.capture.loops import Loops
 from pytest_querybudget.capture.stacks import thread_frames
 
-# Where a task waits for something to come or for time to pass, and for no task in particular: files of asyncio.
-_IDLE = frozenset({"queues.py", "streams.py", "locks.py"})
-# The file in which others wait for tasks, also by a queue, and what does not in it.
-_TASKS = "tasks.py"
-_PASSING = frozenset({"sleep", "wait_for"})
-# Who waits for tasks through a future of its own, which does not tell for which. So may the application; but what a
-# driver or a client waits for is its own.
-_GROUPS = ("asyncio", "anyio")
+# What runs a function as a task or a thread of its own, or waits for such.
+_STARTERS = frozenset(
+    """Process Task TaskGroup Thread apply_async as_completed create_task ensure_future gather map run
+    run_coroutine_threadsafe run_in_executor run_sync run_until_complete shield spawn start start_new_thread
+    start_soon submit to_thread wait wait_for""".split()
+)
+# Some of these, in a loop, start what they are given by whatever name.
+_STARTS = _STARTERS - {"as_completed", "gather", "map", "run", "shield", "start", "wait", "wait_for"}
+# Some only wait, for a message as well: then a name that a queue has, too, tells nothing.
+_WAITERS = frozenset({"shield", "wait", "wait_for"})
+_OF_QUEUES = frozenset("empty full get get_nowait join put put_nowait qsize task_done".split())
+# What is called like one of these calls a function again and again.
+_MAPS = frozenset({"imap", "map", "starmap"})
 
 
 def waiting_frames(thread: int) -> list[list[FrameType]]:
@@ -26,19 +29,49 @@ def waiting_frames(thread: int) -> list[list[FrameType]]:
 
     `thread` is the identifier of the test's thread.
     """
-    return [*map(awaiting_frames, running_tasks(None)), *_outside(thread, running_tasks)]
+    return [*map(awaiting_frames, running_tasks(None)), *_outside(thread)]
 
 
-def causing_frames(thread: int, files: Source) -> list[list[FrameType]]:
-    """Return the stacks of `waiting_frames` that may wait for what runs, as whoever has started it does.
+def starts_in_a_loop(loops: Loops, stacks: list[list[CodeType]], running: set[str]) -> bool:
+    """Return whether one of these stacks of functions starts in a loop what runs, which waits for it meanwhile.
 
-    A task that waits for another one has nothing to do with it, nor has one that waits for a message, unless it names
-    the function that runs.
+    `running` are the names of the functions that run. Nothing tells in public who has started a thread or a task, and
+    for whom it waits may be a future, a queue or an event. So it must name the function and what starts it, and one of
+    the two in a loop. What loops beside it, a heartbeat or a consumer of a queue, has nothing to do with it.
     """
-    return [*map(awaiting_frames, _awaiting_this(files)), *_outside(thread, _awaiting_any)]
+    remaining = [(stack, list(map(loops.names, stack))) for stack in stacks]
+    wanted = set(running)
+    begun = True
+    while begun:
+        begun = False
+        for each in list(remaining):
+            stack, names = each
+            named: set[str] = set().union(*(one.all for one in names))
+            started = _started(named, wanted)
+            if not started:
+                continue
+            repeated: set[str] = set().union(*(one.repeated for one in names))
+            if not repeated.isdisjoint(started | _STARTS) or _maps(named):
+                return True
+            # It may have been started in a loop itself.
+            remaining.remove(each)
+            wanted.update(code.co_name for code in stack)
+            begun = True
+    return False
 
 
-def _outside(thread: int, tasks: Any) -> list[list[FrameType]]:
+def _started(named: set[str], wanted: set[str]) -> set[str]:
+    """Return which of the wanted functions are named beside something that starts, or waits for, what it is given."""
+    if not named.isdisjoint(_STARTERS - _WAITERS) or _maps(named):
+        return named & wanted
+    return set() if named.isdisjoint(_WAITERS) else named & wanted - _OF_QUEUES
+
+
+def _maps(names: set[str]) -> bool:
+    return any(not _MAPS.isdisjoint(each.lower().split("_")) for each in names if "map" in each)
+
+
+def _outside(thread: int) -> list[list[FrameType]]:
     """Return the stack of the test's thread and of the tasks in it, where this is another thread."""
     if threading.get_ident() == thread:
         return []
@@ -50,7 +83,7 @@ def _outside(thread: int, tasks: Any) -> list[list[FrameType]]:
         if frame.f_code.co_name == "run_forever" and loop is None:
             loop = frame.f_locals.get("self")
         frame = frame.f_back
-    return [stack[::-1], *(map(awaiting_frames, tasks(loop)) if loop is not None else ())]
+    return [stack[::-1], *(map(awaiting_frames, running_tasks(loop)) if loop is not None else ())]
 
 
 def running_tasks(loop: Any) -> list[Any]:
@@ -63,74 +96,6 @@ def running_tasks(loop: Any) -> list[Any]:
     except RuntimeError:
         return []
     return [each for each in tasks if each is not current]
-
-
-def _awaiting_any(loop: Any) -> list[Any]:
-    return [each for each in running_tasks(loop) if not _is_idle(awaiting_frames(each))]
-
-
-def _awaiting_this(files: Source) -> list[Any]:
-    """Return the tasks of this event loop that may wait for the task that runs, also through others."""
-    import asyncio
-
-    try:
-        current = asyncio.current_task()
-    except RuntimeError:
-        return []
-    others = running_tasks(None)
-    reached = [current]
-    before = 0
-    while len(reached) > before:
-        before = len(reached)
-        reached += [each for each in others if each not in reached and _may_wait(each, reached, files)]
-    return reached[1:]
-
-
-def _may_wait(task: Any, tasks: Iterable[Any], files: Source) -> bool:
-    """Return whether a task waits for one of these, as far as asyncio tells."""
-    import asyncio
-
-    awaited = getattr(task, "_fut_waiter", None)
-    # Those of `gather`.
-    parts = getattr(awaited, "_children", ())
-    if parts or isinstance(awaited, asyncio.Task):
-        # Whoever waits for one task after the other comes to the same function's next one later.
-        wanted = {_function(each) for each in tasks}
-        return any(_function(each) in wanted for each in (awaited, *parts))
-    frames = awaiting_frames(task)
-    if not frames:
-        return False
-    if _is_idle(frames):
-        # It may wait for a message of a task that it has started itself.
-        return any(_names(each.f_code, _function(one)) for each in frames for one in tasks)
-    return _package(frames[-1]) in _GROUPS or files.kind(frames[-1].f_code.co_filename) == APPLICATION
-
-
-def _function(task: Any) -> Any:
-    """Return what tells the function of a task, the task itself where that is not known."""
-    coroutine = getattr(task, "get_coro", lambda: None)()
-    return getattr(coroutine, "cr_code", task)
-
-
-def _names(code: CodeType, function: Any) -> bool:
-    """Return whether one function has another one inside of it, or names it."""
-    return function in code.co_consts or getattr(function, "co_name", None) in code.co_names
-
-
-def _is_idle(frames: list[FrameType]) -> bool:
-    idle = False
-    for frame in reversed(frames):
-        if _package(frame) != "asyncio":
-            break
-        name, function = os.path.basename(frame.f_code.co_filename), frame.f_code.co_name
-        if name == _TASKS and function not in _PASSING:
-            return False
-        idle = idle or name in _IDLE or function == "sleep"
-    return idle
-
-
-def _package(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0]
 
 
 def awaiting_frames(task: Any) -> list[FrameType]:

@@ -236,6 +236,22 @@ async def test_returned():
     assert len(await async_several(engine)) == 6
     await engine.dispose()
 
+async def check(found):
+    assert len(found) == 6
+
+async def test_returned_and_awaited_with():
+    engine = await opened()
+    await check(await async_several(engine))
+    await engine.dispose()
+
+async def counted(engine):
+    return len(await async_several(engine))
+
+async def test_counted_and_awaited_with():
+    engine = await opened()
+    assert [await counted(engine), await asyncio.sleep(0)] == [6, None]
+    await engine.dispose()
+
 async def test_returned_and_kept():
     engine = await opened()
     orders = await async_several(engine)
@@ -247,9 +263,13 @@ async def test_returned_and_kept():
 def test_async_code_is_watched(application: Suite) -> None:
     """Coroutines and tasks are the application's, what they return is the test's."""
     outcome = application.run(ASYNC, "--querybudget-audit", head=HEAD)
-    assert outcome.counts == {"passed": 4}
+    assert outcome.counts == {"passed": 6}
     found = {name: rules for name in outcome.tests if (rules := outcome.found(name))}
-    assert found == {"test_found": ["no_unused_columns"], "test_tasks": ["no_unused_columns"]}
+    assert found == {
+        "test_found": ["no_unused_columns"],
+        "test_tasks": ["no_unused_columns"],
+        "test_counted_and_awaited_with": ["no_unused_loads"],
+    }
 
 
 def test_threads_are_watched(application: Suite) -> None:

@@ -247,3 +247,17 @@ def test_a_fixture_that_asks_for_the_recording(pytester: pytest.Pytester) -> Non
         )
     )
     pytester.runpytest().assert_outcomes(passed=1)
+
+
+def test_a_statement_that_was_sent_before_it_was_asked_for(pytester: pytest.Pytester) -> None:
+    """The same statement has its line from there on, and no line before."""
+    again = "connection.execute(text('INSERT INTO item VALUES (1)'))"
+    pytester.makepyfile(
+        ADDING.format(
+            first=f"{again}; request.node.asked = request.getfixturevalue('query_budget')",
+            second="assert [(each.count, str(each.location).split()[-1], each.is_located)"
+            " for each in request.node.asked.recording.statements()]"
+            " == [(1, 'None', False), (1, 'None', False), (1, 'connection', True)]",
+        )
+    )
+    pytester.runpytest().assert_outcomes(passed=1)

@@ -19,7 +19,7 @@ def test_code_that_is_executed_anew_is_not_kept_for_good(tmp_path: Path, monkeyp
         code = compile("for each in range(3):\n    print(each)\n", str(tmp_path / "migration.py"), "exec")
         assert str(files.place(code, 0)) == "migration.py:1 in <module>"
         assert known.contains(code, len(code.co_code) - 2) is False
-        assert known.anywhere(code)
+        assert known.names(code).repeated == {"each", "print"}
         assert not known.parts(code)
     assert len(files.places) <= 10
-    assert max(len(known.known), len(known.parting), len(known.repeating)) <= 10
+    assert max(len(known.known), len(known.parting), len(known.naming)) <= 10

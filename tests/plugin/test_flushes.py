@@ -69,3 +69,81 @@ def test_what_flushes_of_a_loop_send(suite: Suite, body: str, message: str | Non
     )
     found = done.tests["test_it"]["findings"]
     assert [(each["message"], each["fix"]) for each in found] == ([(message, fix)] if message else [])
+
+
+APART = """
+from sqlalchemy import insert
+from shop import Base, Customer, Session, connect, engine, event
+
+log = connect()
+Base.metadata.create_all(log)
+
+class Checked(Session):
+    pass
+
+@event.listens_for(Checked, "before_flush")
+def check(session, context, instances):
+    if any(not each.name for each in session.new):
+        raise ValueError("a name, please")
+
+def add(name):
+    with Checked(engine) as session:
+        session.add(Customer(name=name))
+        session.flush()
+
+def write_down(engine=engine):
+    with engine.begin() as connection:
+        for each in "abcdef":
+            connection.execute(insert(Customer).values(name=each))
+"""
+
+
+def test_a_loop_after_a_flush_that_a_listener_refused(suite: Suite) -> None:
+    """It sends nothing of that flush, in the same test or in a later one."""
+    suite.write("apart.py", APART)
+    done = suite.run(
+        """
+        def test_before(): write_down()
+        def test_refused():
+            with pytest.raises(ValueError):
+                add("")
+            write_down()
+        def test_after(): write_down()
+        """,
+        head=HEAD + "from apart import *\n",
+    )
+    found = [done.found(name) for name in done.tests]
+    assert found == [["no_write_loops"]] * 3
+
+
+def test_a_loop_beside_a_flush(suite: Suite) -> None:
+    """What another task of the same thread flushes at that time has nothing to do with it."""
+    suite.write("apart.py", APART)
+    done = suite.run(
+        """
+        import asyncio
+        from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+        @pytest.mark.asyncio
+        async def test_it(tmp_path):
+            slow = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/shop.db")
+            async with slow.begin() as connection:
+                await connection.run_sync(Base.metadata.create_all)
+            begun = asyncio.Event()
+            @event.listens_for(slow.sync_engine, "before_cursor_execute")
+            def tell(*_):
+                begun.set()
+            async def flush():
+                async with AsyncSession(slow) as session:
+                    session.add(Customer(name="x"))
+                    await session.flush()
+            async def others():
+                await begun.wait()
+                write_down(log)
+            await asyncio.gather(flush(), others())
+            await slow.dispose()
+        """,
+        head=HEAD + "from apart import *\n",
+    )
+    found = [each for each in done.tests["test_it"]["findings"] if each["rule"] == "no_write_loops"]
+    assert [(each["count"], "flush" in each["message"]) for each in found] == [(6, False)]

@@ -1,0 +1,185 @@
+"""Who has started the threads or tasks that send the same: a loop of the application, or somebody else."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.plugin.suites import HEAD, Suite
+
+WORK = """
+import asyncio, threading, time
+from concurrent.futures import ThreadPoolExecutor
+from sqlalchemy import create_engine, insert, select
+from sqlalchemy.pool import StaticPool
+from shop import Base, Customer
+
+engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+Base.metadata.create_all(engine)
+lock = threading.Lock()
+
+def find(key):
+    with lock, engine.connect() as connection:
+        return connection.execute(select(Customer.name).where(Customer.id == key)).scalar()
+
+async def get(key):
+    await asyncio.sleep(0)
+    return find(key)
+
+def add(key):
+    with lock, engine.begin() as connection:
+        connection.execute(insert(Customer).values(id=key, name="x"))
+
+# Each is started by a line of its own.
+async def two():
+    buyer, seller = await asyncio.gather(get(1), get(2))
+    return buyer, seller
+async def two_shown():
+    return [str(each) for each in await asyncio.gather(get(1), get(2))]
+async def two_on_a_sitemap(sitemap=()):
+    return sitemap, await asyncio.gather(get(1), get(2))
+async def two_and_a_dictionary():
+    found = await asyncio.gather(get(1), get(2))
+    return [{}.get(each) for each in found]
+async def two_and_a_log():
+    one, other = asyncio.create_task(get(1)), asyncio.create_task(get(2))
+    found = [await one, await other]
+    for each in found:
+        asyncio.create_task(asyncio.sleep(0, each))
+    return found
+async def two_in_threads():
+    return await asyncio.gather(asyncio.to_thread(find, 1), asyncio.to_thread(find, 2))
+async def two_submitted():
+    with ThreadPoolExecutor(2) as pool:
+        buyer, seller = pool.submit(find, 1), pool.submit(find, 2)
+        return [str(each).upper() for each in (buyer.result(), seller.result())]
+
+# Loops.
+async def each_in_a_comprehension():
+    return await asyncio.gather(*[get(key) for key in (1, 2)])
+async def each_by_a_generator():
+    return await asyncio.gather(*(get(key) for key in (1, 2)))
+async def each_by_map():
+    return await asyncio.gather(*map(get, (1, 2)))
+async def each_in_a_thread():
+    return await asyncio.gather(*[asyncio.to_thread(find, key) for key in (1, 2)])
+async def each_by_a_helper():
+    return await at_once([get(key) for key in (1, 2)])
+async def at_once(coroutines):
+    return await asyncio.gather(*coroutines)
+async def each_submitted():
+    return in_parallel(find, (1, 2))
+def in_parallel(function, keys):
+    with ThreadPoolExecutor(2) as pool:
+        return [each.result() for each in [pool.submit(function, key) for key in keys]]
+async def each_mapped():
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(lambda key: find(key), (1, 2)))
+async def each_in_a_thread_of_its_own():
+    threads = [threading.Thread(target=find, args=(key,)) for key in (1, 2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+
+# What runs beside it.
+async def mailer(jobs):
+    while True:
+        print(await jobs.get())
+async def pinger(_):
+    while True:
+        await asyncio.to_thread(time.sleep, 0.01)
+async def worker(jobs):
+    while True:
+        await get(await jobs.get())
+async def refresher(_):
+    while True:
+        await asyncio.sleep(60)
+        await get(1)
+async def poller(jobs):
+    while True:
+        await asyncio.wait_for(jobs.get(), 60)
+async def server(_):
+    await (await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)).serve_forever()
+async def group(_):
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(2):
+            tasks.create_task(asyncio.sleep(60))
+"""
+CLEAN = "two two_shown two_on_a_sitemap two_and_a_dictionary two_and_a_log two_in_threads two_submitted".split()
+LOOPS = """each_in_a_comprehension each_by_a_generator each_by_map each_in_a_thread each_by_a_helper each_submitted
+    each_mapped each_in_a_thread_of_its_own""".split()
+BESIDE = "mailer pinger worker refresher poller server".split()
+if sys.version_info >= (3, 11):
+    BESIDE.append("group")
+
+
+def write(suite: Suite) -> None:
+    suite.write("app/__init__.py", "")
+    suite.write("app/work.py", WORK)
+
+
+@pytest.mark.parametrize("beside", ["", *BESIDE])
+def test_what_runs_beside_it_changes_nothing(suite: Suite, beside: str) -> None:
+    """Two that the application wrote down are none, a loop is one, whatever else waits in the event loop."""
+    write(suite)
+    names = [*CLEAN, *LOOPS]
+    done = suite.run(
+        f"""
+        @pytest.mark.asyncio
+        @pytest.mark.parametrize("name", {names!r})
+        async def test_it(name):
+            others = []
+            if {beside!r}:
+                others.append(asyncio.create_task(getattr(work, {beside!r})(asyncio.Queue())))
+                for _ in range(3):
+                    await asyncio.sleep(0)
+            await getattr(work, name)()
+            for each in others:
+                each.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+        """,
+        head=HEAD + "import asyncio\nfrom app import work\n",
+    )
+    found = {name: [each["rule"] for each in test["findings"]] for name, test in done.tests.items()}
+    expected = {f"test_it[{name}]": ["no_n_plus_one"] if name in LOOPS else [] for name in names}
+    assert {test["outcome"] for test in done.tests.values()} == {"passed"}
+    assert found == expected
+
+
+@pytest.mark.parametrize("where", ["test", "conftest"])
+def test_a_helper_of_the_tests_starts_them(suite: Suite, where: str) -> None:
+    """A test that runs the application several times at once is no loop of it."""
+    write(suite)
+    helpers = """
+        import threading
+        from concurrent.futures import ThreadPoolExecutor
+        def in_turn(function, *keys):
+            for each in keys:
+                function(each)
+        def at_once(function, *keys):
+            threads = [threading.Thread(target=function, args=(key,)) for key in keys]
+            for each in threads:
+                each.start()
+            for each in threads:
+                each.join()
+        def in_a_pool(function, *keys):
+            with ThreadPoolExecutor(2) as pool:
+                return [pool.submit(function, key).result() for key in keys]
+        """
+    suite.write("conftest.py" if where == "conftest" else "unused.py", helpers)
+    done = suite.run(
+        (helpers if where == "test" else "\n        from conftest import at_once, in_a_pool, in_turn\n")
+        + """
+        @pytest.mark.parametrize("run", [in_turn, at_once, in_a_pool])
+        @pytest.mark.parametrize("function", [find, add])
+        def test_race(run, function, request):
+            key = request.node.nodeid.__hash__() % 1000003 * 2
+            run(function, key, key + 1)
+        """,
+        "--querybudget=strict",
+        head=HEAD + "from app.work import add, find\n",
+    )
+    assert {test["outcome"] for test in done.tests.values()} == {"passed"}
+    assert [test["phases"]["call"]["queries"] for test in done.tests.values()] == [2] * 6
