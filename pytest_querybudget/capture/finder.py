@@ -10,6 +10,7 @@ import sys
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
+from weakref import ref
 
 import sqlalchemy
 
@@ -38,12 +39,11 @@ from pytest_querybudget.capture.stacks import (
     stands_here,
     thread_frames,
 )
-from pytest_querybudget.capture.waiting import starts_in_a_loop, waiting_frames
+from pytest_querybudget.capture.waiting import stack_of, starts_in_a_loop, waiting_frames
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
 
 _SQLALCHEMY = os.path.dirname(sqlalchemy.__file__) + os.sep
-
 # How many times it is asked who has started a thread or a task: each looks at all that wait.
 MOST_ASKED = 16
 
@@ -442,12 +442,13 @@ class Finder:
         return None if frame is None else mark_of(frame)
 
     def _waiting_client(self, journal: Journal) -> FrameType | None:
-        for frames in waiting_frames(journal.thread):
-            inside = False
-            for each in frames:
-                inside = inside or id(each.f_code) in journal.own
-                if inside and self.reader.files.kind(each.f_code.co_filename) == FRAMEWORK:
-                    return each
+        frames, task = stack_of(journal.own, journal.thread, None if journal.task is None else journal.task())
+        journal.task = None if task is None else ref(task)
+        inside = False
+        for each in frames:
+            inside = inside or id(each.f_code) in journal.own
+            if inside and self.reader.files.kind(each.f_code.co_filename) == FRAMEWORK:
+                return each
         return None
 
 

@@ -85,6 +85,8 @@ class Journal:
         self.senders: dict[int, Statement] = {}
         self.written: dict[Any, int] = {}
         self.frame: FrameType | None = None
+        # The task in which the test waits, where it is not on the stack.
+        self.task: Any = None
         # Where the last new statement was sent from.
         self.standing: Standing | None = None
         self.window: Window = self.open(phase)
@@ -101,6 +103,7 @@ class Journal:
         self.senders = {}
         self.written = {}
         self.frame = None
+        self.task = None
         self.standing = None
         return self.window
 

@@ -71,19 +71,46 @@ def _maps(names: set[str]) -> bool:
     return any(not _MAPS.isdisjoint(each.lower().split("_")) for each in names if "map" in each)
 
 
+def stack_of(own: frozenset[int], thread: int, known: Any) -> tuple[list[FrameType], Any]:
+    """Return the stack that has one of the code objects with these ids, outermost first, and the task that it is of.
+
+    `known` is the task that was found before: among a thousand of them it would be looked for each time.
+    """
+    if known is not None and not known.done():
+        return awaiting_frames(known), known
+    stack = [] if threading.get_ident() == thread else _stack_of_thread(thread)
+    if any(id(each.f_code) in own for each in stack):
+        return stack, None
+    for task in (*running_tasks(None), *_tasks_on(stack)):
+        frames = awaiting_frames(task)
+        if any(id(each.f_code) in own for each in frames):
+            return frames, task
+    return [], None
+
+
 def _outside(thread: int) -> list[list[FrameType]]:
     """Return the stack of the test's thread and of the tasks in it, where this is another thread."""
     if threading.get_ident() == thread:
         return []
+    stack = _stack_of_thread(thread)
+    return [stack, *map(awaiting_frames, _tasks_on(stack))]
+
+
+def _stack_of_thread(thread: int) -> list[FrameType]:
     frame = thread_frames(thread)
     stack: list[FrameType] = []
-    loop = None
     while frame is not None:
         stack.append(frame)
-        if frame.f_code.co_name == "run_forever" and loop is None:
-            loop = frame.f_locals.get("self")
         frame = frame.f_back
-    return [stack[::-1], *(map(awaiting_frames, running_tasks(loop)) if loop is not None else ())]
+    return stack[::-1]
+
+
+def _tasks_on(stack: list[FrameType]) -> list[Any]:
+    """Return the tasks of the innermost event loop that runs on a stack."""
+    for frame in reversed(stack):
+        if frame.f_code.co_name == "run_forever":
+            return running_tasks(frame.f_locals.get("self"))
+    return []
 
 
 def running_tasks(loop: Any) -> list[Any]:
