@@ -273,7 +273,7 @@ class Observer:
         if kind in ("ddl", "other") or entry.stack is self.reader.nowhere:
             return
         if context.executemany:
-            flush = scope.flush
+            flush = scope.flushing
             if flush is not None:
                 flush.add_many(entry, context.parameters)
         elif _writes_one_row(entry, cursor):
@@ -283,7 +283,7 @@ class Observer:
 
     def _note_single(self, journal: Journal, entry: Statement, scope: Scope, context: Any) -> None:
         """Count a write of one row, and the flush or transaction that it is the first of."""
-        flush = scope.flush
+        flush = scope.flushing
         entry.single += 1
         if flush is None or flush.add(entry):
             # What was rolled back and is written again is a retry, not a loop.

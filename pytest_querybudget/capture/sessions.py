@@ -58,7 +58,7 @@ class Flush:
 class Scope:
     """What one session, or one transaction of a plain connection, has in common: repeats are looked for inside it."""
 
-    __slots__ = ("__weakref__", "commits", "flush", "internal", "of_session", "origin", "serial", "transaction")
+    __slots__ = ("__weakref__", "commits", "first", "flush", "internal", "of_session", "origin", "serial", "transaction")
 
     def __init__(self, serial: int, *, of_session: bool) -> None:
         self.serial = serial
@@ -70,6 +70,14 @@ class Scope:
         self.internal = False
         self.origin: Origin | None = None
         self.transaction: Any = None
+        # A weak reference to that of the first session on the same connection, where this is another one.
+        self.first: Any = None
+
+    @property
+    def flushing(self) -> Flush | None:
+        """The flush that sends the current statement, None when none does."""
+        first = None if self.first is None else self.first()
+        return self.flush or (None if first is None else first.flush)
 
 
 class Sessions:
@@ -118,7 +126,11 @@ class Sessions:
 
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:
         """Tie a connection to the session that begins on it (`SessionEvents.after_begin`)."""
-        setattr(connection, self.key, self._of(session))
+        scope, before = self._of(session), getattr(connection, self.key, None)
+        if before is not None:
+            first = (before.first and before.first()) or before
+            scope.first = None if first is scope else ref(first)
+        setattr(connection, self.key, scope)
 
     def on_commit(self, session: Any) -> None:
         """Note that what the session holds has been expired by a commit (`SessionEvents.after_commit`)."""

@@ -147,3 +147,31 @@ def test_a_loop_beside_a_flush(suite: Suite) -> None:
     )
     found = [each for each in done.tests["test_it"]["findings"] if each["rule"] == "no_write_loops"]
     assert [(each["count"], "flush" in each["message"]) for each in found] == [(6, False)]
+
+
+def test_another_session_on_the_same_connection(suite: Suite) -> None:
+    """A session for an audit log that begins on the connection does not take over what the first one flushes."""
+    suite.write(
+        "app/__init__.py",
+        """
+        from shop import Customer, Order, Session
+        def save_all(session, names):
+            for each in names:
+                session.add(Customer(name=each))
+                session.flush()
+                with Session(bind=session.connection()) as log:
+                    log.add(Order(customer_id=1))
+                    log.flush()
+        """,
+    )
+    done = suite.run(
+        """
+        def test_it():
+            with Session(engine) as session:
+                save_all(session, "abcd")
+        """,
+        head=HEAD + "from app import save_all\n",
+    )
+    found = [each["message"] for each in done.tests["test_it"]["findings"]]
+    assert len(found) == 2
+    assert ["flushed one by one" in each for each in found] == [True, True], found
