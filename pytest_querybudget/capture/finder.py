@@ -39,7 +39,7 @@ from pytest_querybudget.capture.stacks import (
     stands_here,
     thread_frames,
 )
-from pytest_querybudget.capture.waiting import stack_of, starts_in_a_loop, waiting_frames
+from pytest_querybudget.capture.waiting import Waiting, stack_of, starts_in_a_loop, waiting_frames
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
 
@@ -403,16 +403,19 @@ class Finder:
 
     def _find_starter(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
         """Find out who sends a statement again where each send is another thread's or task's."""
+        if reading.stack.entered >= 0:
+            # Each is sent in a request of its own.
+            entry.repeater = Repeater.REQUEST
+            return
         stacks = self._waiting(journal)
-        running = {each.f_code.co_name for each in reading.frames}
-        if starts_in_a_loop(self.reader.loops, stacks, running):
+        if starts_in_a_loop(self.reader.loops, stacks, reading.frames):
             entry.repeater = Repeater.APPLICATION
             _compare(entry, reading, COMPARED)
         elif not stacks:
-            entry.repeater = Repeater.REQUEST if reading.stack.entered >= 0 or requested else Repeater.TEST
+            entry.repeater = Repeater.REQUEST if requested else Repeater.TEST
         # Without a loop the application has started each thread or task by itself.
 
-    def _waiting(self, journal: Journal) -> list[list[CodeType]]:
+    def _waiting(self, journal: Journal) -> list[Waiting]:
         """Return the application's functions that wait while this thread or task runs, stack by stack.
 
         The test, what arranges for it and what a web client waits for are left out.
@@ -420,17 +423,24 @@ class Finder:
         frame = journal.frame
         if frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti):
             return []
-        found: list[list[CodeType]] = []
+        found: list[Waiting] = []
         for frames in waiting_frames(journal.thread):
-            waiting: list[CodeType] = []
+            functions: list[CodeType] = []
+            inside: set[str] = set()
+            is_told = False
             for each in frames:
                 kind = self.reader.files.kind(each.f_code.co_filename)
+                arranges = kind == APPLICATION and self.is_arrangement(journal, each)
+                is_told = is_told or arranges or kind == FRAMEWORK
                 if kind == FRAMEWORK:
-                    waiting.clear()
-                elif kind == APPLICATION and not self.is_arrangement(journal, each):
-                    waiting.append(each.f_code)
-            if waiting:
-                found.append(waiting)
+                    functions.clear()
+                if kind != APPLICATION:
+                    inside = inside or {each.f_code.co_name}
+                elif not arranges:
+                    inside = set()
+                    functions.append(each.f_code)
+            if functions:
+                found.append(Waiting(functions, inside, is_told))
         return found
 
     def request(self, journal: Journal, reading: Reading) -> Mark | None:

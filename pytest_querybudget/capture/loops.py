@@ -6,7 +6,7 @@ without the source: an instruction is in a loop when control can come back to it
 
 from __future__ import annotations
 
-from dis import EXTENDED_ARG, get_instructions, hasjabs, hasjrel, opmap
+from dis import EXTENDED_ARG, Instruction, get_instructions, hasjabs, hasjrel, opmap
 from itertools import pairwise
 from types import CodeType
 from typing import NamedTuple, TypeVar
@@ -38,17 +38,23 @@ _PARTS = frozenset(
     partitions parts portion portions slice slices sliced window windows""".split()
 )
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+_OF_VARIABLES = frozenset(
+    """LOAD_CLASSDEREF LOAD_DEREF LOAD_FAST LOAD_FAST_BORROW LOAD_FAST_BORROW_LOAD_FAST_BORROW LOAD_FAST_CHECK
+    LOAD_FAST_LOAD_FAST STORE_FAST_LOAD_FAST""".split()
+)
+_LOADS = _OF_VARIABLES | {"LOAD_ATTR", "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_GLOBAL", "LOAD_METHOD", "LOAD_NAME"}
 _SLICING = _opcodes("BUILD_SLICE", "BINARY_SLICE")
 
 
 class Names(NamedTuple):
-    """The names that a function uses, and those that it uses in its loops alone.
+    """The names that a function uses, and of those the ones that no variable has, and that only its loops use.
 
-    Comprehensions and lambdas are part of the function.
+    Comprehensions and lambdas are part of the function; what it defines itself is there by the id of its code, too.
     """
 
-    all: frozenset[str]
-    repeated: frozenset[str]
+    all: frozenset[str | int]
+    outside: frozenset[str | int]
+    repeated: frozenset[str | int]
 
 
 class Loops:
@@ -96,8 +102,9 @@ def _remember(known: dict[int, tuple[CodeType, T]], code: CodeType, fact: T) -> 
 
 def _names(code: CodeType) -> Names:
     repeating = looping(code)
-    repeated: set[str] = set()
-    once: set[str] = set()
+    repeated: set[str | int] = set()
+    once: set[str | int] = set()
+    outside: set[str | int] = set()
     for each in get_instructions(code):
         looped = each.offset in repeating
         if isinstance(each.argval, CodeType):
@@ -105,11 +112,23 @@ def _names(code: CodeType) -> Names:
             looped = looped or each.argval.co_name in _COMPREHENSIONS
             repeated |= nested.all if looped else nested.repeated
             once |= frozenset() if looped else nested.all - nested.repeated
-        elif not each.opname.endswith("_CONST"):
-            # One instruction may load two variables.
-            used = each.argval if isinstance(each.argval, tuple) else (each.argval,)
-            (repeated if looped else once).update(name for name in used if isinstance(name, str))
-    return Names(frozenset(repeated | once), frozenset(repeated - once))
+            outside |= nested.outside
+            (repeated if looped else once).add(id(each.argval))
+        elif each.opname in _LOADS:
+            used = _loaded(code, each)
+            (repeated if looped else once).update(used)
+            if each.opname not in _OF_VARIABLES:
+                outside.update(used)
+    return Names(frozenset(repeated | once), frozenset(outside), frozenset(repeated - once))
+
+
+def _loaded(code: CodeType, instruction: Instruction) -> tuple[str, ...]:
+    """Return the names that an instruction loads: one may load two variables, or store one and load another."""
+    if not isinstance(instruction.argval, tuple):
+        # A function that is defined inside gets its variables by name, too.
+        passed = instruction.opname == "LOAD_FAST" and instruction.argval in (*code.co_cellvars, *code.co_freevars)
+        return () if passed else (str(instruction.argval),)
+    return tuple(map(str, instruction.argval[instruction.opname.startswith("STORE") :]))
 
 
 def looping(code: CodeType) -> frozenset[int]:

@@ -58,7 +58,18 @@ class Flush:
 class Scope:
     """What one session, or one transaction of a plain connection, has in common: repeats are looked for inside it."""
 
-    __slots__ = ("__weakref__", "commits", "first", "flush", "internal", "of_session", "origin", "serial", "transaction")
+    __slots__ = (
+        "__weakref__",
+        "beside",
+        "commits",
+        "flush",
+        "internal",
+        "of_session",
+        "origin",
+        "serial",
+        "session",
+        "transaction",
+    )
 
     def __init__(self, serial: int, *, of_session: bool) -> None:
         self.serial = serial
@@ -70,14 +81,23 @@ class Scope:
         self.internal = False
         self.origin: Origin | None = None
         self.transaction: Any = None
-        # A weak reference to that of the first session on the same connection, where this is another one.
-        self.first: Any = None
+        self.session: Any = None
+        # Weak references to those of all sessions that have begun on the same connection.
+        self.beside: list[Any] = []
 
     @property
     def flushing(self) -> Flush | None:
         """The flush that sends the current statement, None when none does."""
-        first = None if self.first is None else self.first()
-        return self.flush or (None if first is None else first.flush)
+        for scope in (self, *(each() for each in self.beside)):
+            flush: Flush | None = None if scope is None else scope.unfinished()
+            if flush is not None:
+                return flush
+        return None
+
+    def unfinished(self) -> Flush | None:
+        """Return the flush of this session: a listener that raises ends one without a word."""
+        session = None if self.session is None else self.session()
+        return self.flush if getattr(session, "_flushing", session is not None) else None
 
 
 class Sessions:
@@ -122,14 +142,15 @@ class Sessions:
     def _new(self, session: Any) -> Scope:
         self.serial += 1
         scope = session.__dict__[self.key] = Scope(self.serial, of_session=True)
+        scope.session = ref(session)
         return scope
 
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:
         """Tie a connection to the session that begins on it (`SessionEvents.after_begin`)."""
         scope, before = self._of(session), getattr(connection, self.key, None)
-        if before is not None:
-            first = (before.first and before.first()) or before
-            scope.first = None if first is scope else ref(first)
+        if before is not None and before is not scope:
+            others = [*before.beside, ref(before)]
+            scope.beside = [each for each in others if each() is not None and each() is not scope]
         setattr(connection, self.key, scope)
 
     def on_commit(self, session: Any) -> None:

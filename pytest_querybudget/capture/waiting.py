@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import threading
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
-from pytest_querybudget.capture.loops import Loops
+from pytest_querybudget.capture.loops import Loops, Names
 from pytest_querybudget.capture.stacks import thread_frames
 
-# What runs a function as a task or a thread of its own, or waits for such.
+# What runs a function as a task or a thread of its own. (`wait_for` waits for messages as well.)
 _STARTERS = frozenset(
-    """Process Task TaskGroup Thread apply_async as_completed create_task ensure_future gather map run
-    run_coroutine_threadsafe run_in_executor run_sync run_until_complete shield spawn start start_new_thread
-    start_soon submit to_thread wait wait_for""".split()
+    """TaskGroup Thread apply_async as_completed create_task ensure_future gather run run_coroutine_threadsafe
+    run_in_executor run_sync run_until_complete shield spawn start start_new_thread start_soon submit
+    to_thread""".split()
 )
 # Some of these, in a loop, start what they are given by whatever name.
-_STARTS = _STARTERS - {"as_completed", "gather", "map", "run", "shield", "start", "wait", "wait_for"}
-# Some only wait, for a message as well: then a name that a queue has, too, tells nothing.
-_WAITERS = frozenset({"shield", "wait", "wait_for"})
-_OF_QUEUES = frozenset("empty full get get_nowait join put put_nowait qsize task_done".split())
-# What is called like one of these calls a function again and again.
-_MAPS = frozenset({"imap", "map", "starmap"})
+_STARTS = _STARTERS - {"TaskGroup", "as_completed", "gather", "run", "shield", "start"}
+# What is called like one of these calls a function again and again, as does what begins with `map_`.
+_MAPS = frozenset("imap imap_unordered map process_map starmap starmap_async thread_map".split())
+
+
+class Waiting(NamedTuple):
+    """The application's functions on a stack that waits, and the name of the library's that the last one has called.
+
+    It `is_told` to run by the test or a web client if that is on the stack, too.
+    """
+
+    functions: list[CodeType]
+    inside: set[str]
+    is_told: bool
 
 
 def waiting_frames(thread: int) -> list[list[FrameType]]:
@@ -32,43 +40,62 @@ def waiting_frames(thread: int) -> list[list[FrameType]]:
     return [*map(awaiting_frames, running_tasks(None)), *_outside(thread)]
 
 
-def starts_in_a_loop(loops: Loops, stacks: list[list[CodeType]], running: set[str]) -> bool:
-    """Return whether one of these stacks of functions starts in a loop what runs, which waits for it meanwhile.
+def starts_in_a_loop(loops: Loops, stacks: list[Waiting], frames: list[FrameType]) -> bool:
+    """Return whether one of these stacks starts in a loop what runs, which waits for it meanwhile.
 
-    `running` are the names of the functions that run. Nothing tells in public who has started a thread or a task, and
-    for whom it waits may be a future, a queue or an event. So it must name the function and what starts it, and one of
-    the two in a loop. What loops beside it, a heartbeat or a consumer of a queue, has nothing to do with it.
+    `frames` are those that run, the outermost last. Nothing tells in public who has started a thread or a task, and for
+    whom it waits may be a future, a queue or an event. So it must name the function and what starts it, and one of the
+    two in a loop alone. What loops beside it, a heartbeat or a consumer of a queue, has nothing to do with it.
     """
-    remaining = [(stack, list(map(loops.names, stack))) for stack in stacks]
-    wanted = set(running)
-    begun = True
+    remaining = [(each, list(map(loops.names, each.functions))) for each in stacks]
+    wanted = _wanted(frames, set().union(*(one.all for _, names in remaining for one in names)))
+    begun = bool(wanted)
     while begun:
         begun = False
         for each in list(remaining):
             stack, names = each
-            named: set[str] = set().union(*(one.all for one in names))
-            started = _started(named, wanted)
-            if not started:
+            started = set().union(*(one.all for one in names)) & wanted - stack.inside
+            if not started or not any(_starts(one) or _maps(one) for one in names):
                 continue
-            repeated: set[str] = set().union(*(one.repeated for one in names))
-            if not repeated.isdisjoint(started | _STARTS) or _maps(named):
+            if _repeats(names, started):
                 return True
-            # It may have been started in a loop itself.
             remaining.remove(each)
-            wanted.update(code.co_name for code in stack)
-            begun = True
+            if not stack.is_told:
+                # It may have been started in a loop itself.
+                wanted.update(code.co_name for code in stack.functions)
+                begun = True
     return False
 
 
-def _started(named: set[str], wanted: set[str]) -> set[str]:
-    """Return which of the wanted functions are named beside something that starts, or waits for, what it is given."""
-    if not named.isdisjoint(_STARTERS - _WAITERS) or _maps(named):
-        return named & wanted
-    return set() if named.isdisjoint(_WAITERS) else named & wanted - _OF_QUEUES
+def _wanted(frames: list[FrameType], named: set[str | int]) -> set[str | int]:
+    """Return by what the outermost function that is named at all may be started: inner ones are called by it."""
+    for frame in reversed(frames):
+        code = frame.f_code
+        # A lambda is known by its code.
+        names: set[str | int] = {code.co_name, id(code)}
+        if code.co_name in ("run", "__call__"):
+            names.add(type(frame.f_locals.get("self")).__name__)
+        if not names.isdisjoint(named):
+            return names
+    return set()
 
 
-def _maps(names: set[str]) -> bool:
-    return any(not _MAPS.isdisjoint(each.lower().split("_")) for each in names if "map" in each)
+def _starts(names: Names) -> bool:
+    return not names.outside.isdisjoint(_STARTERS)
+
+
+def _maps(names: Names) -> bool:
+    return not names.outside.isdisjoint(_MAPS) or any(str(each).startswith("map_") for each in names.outside)
+
+
+def _repeats(stack: list[Names], started: set[str | int]) -> bool:
+    """Return whether functions name in a loop alone what they start, or start in one what they were given."""
+    once = set().union(*(each.all - each.repeated for each in stack))
+    for each in stack:
+        given = each.all.isdisjoint(started) and not (each.repeated & each.outside).isdisjoint(_STARTS)
+        if given or _maps(each) or (each.repeated & started) - once:
+            return True
+    return False
 
 
 def stack_of(own: frozenset[int], thread: int, known: Any) -> tuple[list[FrameType], Any]:

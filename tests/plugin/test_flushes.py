@@ -175,3 +175,60 @@ def test_another_session_on_the_same_connection(suite: Suite) -> None:
     found = [each["message"] for each in done.tests["test_it"]["findings"]]
     assert len(found) == 2
     assert ["flushed one by one" in each for each in found] == [True, True], found
+
+
+def test_the_one_that_flushes_is_neither_the_first_nor_the_last(suite: Suite) -> None:
+    """Sessions of fixtures share the connection of a test, with savepoints of their own."""
+    suite.write(
+        "app/__init__.py",
+        """
+        from shop import Customer
+        from sqlalchemy import func
+        def save_batches(session):
+            for _ in range(4):
+                session.add_all([Customer(name=func.lower("X")) for _ in range(12)])
+                session.flush()
+        """,
+    )
+    done = suite.run(
+        """
+        def test_it():
+            with engine.connect() as connection, connection.begin():
+                first, session, last = [
+                    Session(connection, join_transaction_mode="create_savepoint") for _ in range(3)
+                ]
+                for each in (first, session, last):
+                    each.scalar(select(1))
+                save_batches(session)
+        """,
+        head=HEAD + "from app import save_batches\n",
+    )
+    assert [each for each in done.found("test_it") if "write" in each] == []
+
+
+def test_a_loop_of_the_session_whose_flush_was_refused(suite: Suite) -> None:
+    """Nothing tells that the flush is over but the session."""
+    suite.write("apart.py", APART)
+    suite.write(
+        "app/__init__.py",
+        """
+        from sqlalchemy import insert
+        from shop import Customer
+        def write_by(session):
+            for each in "abcdef":
+                session.execute(insert(Customer).values(name=each))
+        """,
+    )
+    done = suite.run(
+        """
+        def test_it():
+            with Checked(engine) as session:
+                session.add(Customer(name=""))
+                with pytest.raises(ValueError):
+                    session.flush()
+                session.expunge_all()
+                write_by(session)
+        """,
+        head=HEAD + "from apart import *\nfrom app import write_by\n",
+    )
+    assert done.found("test_it") == ["no_write_loops"]

@@ -48,6 +48,25 @@ async def two_and_a_log():
     for each in found:
         asyncio.create_task(asyncio.sleep(0, each))
     return found
+async def two_and_a_table():
+    url_map = {}
+    return url_map, await asyncio.gather(get(1), get(2))
+async def two_that_the_test_handles():
+    return await handle(None)
+async def handle(_):
+    return await asyncio.gather(get(1), get(2))
+async def two_and_the_callers_dictionary():
+    answers = await two()
+    return [{}.get(each) for each in answers], {}.get(1)
+async def two_and_other_threads():
+    found = await asyncio.gather(get(1), get(2))
+    for each in found:
+        await asyncio.to_thread(time.sleep, 0)
+async def load(key):
+    return await get(key)
+async def two_whose_helper_is_called_like_a_method():
+    found = await asyncio.gather(load(1), load(2))
+    return [{}.get(each) for each in found]
 async def two_in_threads():
     return await asyncio.gather(asyncio.to_thread(find, 1), asyncio.to_thread(find, 2))
 async def two_submitted():
@@ -62,6 +81,9 @@ async def each_by_a_generator():
     return await asyncio.gather(*(get(key) for key in (1, 2)))
 async def each_by_map():
     return await asyncio.gather(*map(get, (1, 2)))
+async def each_as_completed():
+    for each in asyncio.as_completed([get(key) for key in (1, 2)]):
+        await each
 async def each_in_a_thread():
     return await asyncio.gather(*[asyncio.to_thread(find, key) for key in (1, 2)])
 async def each_by_a_helper():
@@ -76,6 +98,31 @@ def in_parallel(function, keys):
 async def each_mapped():
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(lambda key: find(key), (1, 2)))
+async def each_in_a_function_of_its_own():
+    limit = asyncio.Semaphore(2)
+    async def bounded(key):
+        async with limit:
+            return await get(key)
+    return await asyncio.gather(*[bounded(key) for key in (1, 2)])
+async def each_by_a_late_import():
+    from app.work import get
+    return await asyncio.gather(*[get(key) for key in (1, 2)])
+async def each_by_a_lambda():
+    with ThreadPoolExecutor(2) as pool:
+        return [each.result() for each in [pool.submit(lambda: find(key)) for key in (1, 2)]]
+class Finding(threading.Thread):
+    def __init__(self, key):
+        super().__init__()
+        self.key = key
+    def run(self):
+        with lock, engine.connect() as connection:
+            connection.execute(select(Customer.name).where(Customer.id == self.key))
+async def each_in_a_subclass():
+    threads = [Finding(key) for key in (1, 2)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
 async def each_in_a_thread_of_its_own():
     threads = [threading.Thread(target=find, args=(key,)) for key in (1, 2)]
     for each in threads:
@@ -100,6 +147,19 @@ async def refresher(_):
 async def poller(jobs):
     while True:
         await asyncio.wait_for(jobs.get(), 60)
+async def consumer(jobs):
+    while True:
+        asyncio.create_task(handle(await jobs.get()))
+async def timed(_):
+    while True:
+        start = time.monotonic()
+        await get(99)
+        await asyncio.sleep(60 - start)
+async def waiter(_):
+    stop = asyncio.Event()
+    while not stop.is_set():
+        await get(99)
+        await asyncio.wait_for(stop.wait(), 30)
 async def server(_):
     await (await asyncio.start_server(lambda *_: None, "127.0.0.1", 0)).serve_forever()
 async def group(_):
@@ -107,10 +167,13 @@ async def group(_):
         for _ in range(2):
             tasks.create_task(asyncio.sleep(60))
 """
-CLEAN = "two two_shown two_on_a_sitemap two_and_a_dictionary two_and_a_log two_in_threads two_submitted".split()
-LOOPS = """each_in_a_comprehension each_by_a_generator each_by_map each_in_a_thread each_by_a_helper each_submitted
-    each_mapped each_in_a_thread_of_its_own""".split()
-BESIDE = "mailer pinger worker refresher poller server".split()
+CLEAN = """two two_shown two_on_a_sitemap two_and_a_dictionary two_and_a_log two_and_a_table two_that_the_test_handles
+    two_and_the_callers_dictionary two_and_other_threads two_whose_helper_is_called_like_a_method
+    two_in_threads two_submitted""".split()
+LOOPS = """each_in_a_comprehension each_by_a_generator each_by_map each_as_completed each_in_a_thread each_by_a_helper each_submitted
+    each_mapped each_in_a_function_of_its_own each_by_a_late_import each_by_a_lambda each_in_a_subclass
+    each_in_a_thread_of_its_own""".split()
+BESIDE = "mailer pinger worker refresher poller consumer timed waiter server".split()
 if sys.version_info >= (3, 11):
     BESIDE.append("group")
 
