@@ -47,7 +47,7 @@ _SLICING = _opcodes("BUILD_SLICE", "BINARY_SLICE")
 
 
 class Names(NamedTuple):
-    """The names that a function uses, and of those the ones that no variable has, and that only its loops use.
+    """The names that a function uses, and of those the ones that no variable has and that only its loops use.
 
     Comprehensions and lambdas are part of the function; what it defines itself is there by the id of its code, too.
     """
@@ -55,6 +55,8 @@ class Names(NamedTuple):
     all: frozenset[str | int]
     outside: frozenset[str | int]
     repeated: frozenset[str | int]
+    # Those that are used more than once.
+    several: frozenset[str | int]
 
 
 class Loops:
@@ -104,22 +106,23 @@ def _names(code: CodeType) -> Names:
     repeating = looping(code)
     repeated: set[str | int] = set()
     once: set[str | int] = set()
+    several: set[str | int] = set()
     outside: set[str | int] = set()
     for each in get_instructions(code):
         looped = each.offset in repeating
         if isinstance(each.argval, CodeType):
             nested = _names(each.argval)
             looped = looped or each.argval.co_name in _COMPREHENSIONS
-            repeated |= nested.all if looped else nested.repeated
-            once |= frozenset() if looped else nested.all - nested.repeated
+            several |= nested.several | (nested.all & (repeated | once))
+            repeated |= nested.repeated
+            (repeated if looped else once).update(nested.all - nested.repeated, {id(each.argval)})
             outside |= nested.outside
-            (repeated if looped else once).add(id(each.argval))
         elif each.opname in _LOADS:
-            used = _loaded(code, each)
-            (repeated if looped else once).update(used)
-            if each.opname not in _OF_VARIABLES:
-                outside.update(used)
-    return Names(frozenset(repeated | once), frozenset(outside), frozenset(repeated - once))
+            found = _loaded(code, each)
+            several |= (repeated | once).intersection(found)
+            (repeated if looped else once).update(found)
+            outside.update(() if each.opname in _OF_VARIABLES else found)
+    return Names(frozenset(repeated | once), frozenset(outside), frozenset(repeated - once), frozenset(several))
 
 
 def _loaded(code: CodeType, instruction: Instruction) -> tuple[str, ...]:

@@ -91,9 +91,12 @@ def _maps(names: Names) -> bool:
 def _repeats(stack: list[Names], started: set[str | int]) -> bool:
     """Return whether functions name in a loop alone what they start, or start in one what they were given."""
     once = set().union(*(each.all - each.repeated for each in stack))
+    several = set().union(*(each.several for each in stack))
     for each in stack:
         given = each.all.isdisjoint(started) and not (each.repeated & each.outside).isdisjoint(_STARTS)
-        if given or _maps(each) or (each.repeated & started) - once:
+        # What is mapped is named once, what is called for each of two by itself twice.
+        mapped = _maps(each) and not started <= several
+        if given or mapped or (each.repeated & started) - once:
             return True
     return False
 

@@ -147,6 +147,10 @@ class NoNPlusOne(LoopRule):
     happens. Other reads count when the same query comes from the same stack of application frames, inside a loop, for
     different keys. Pages, chunks of an IN list and the levels of a tree are no loop.
 
+    Where each read is a thread's or a task's of its own, whoever waits for them must name the function and what starts
+    it (`gather`, `create_task`, `submit`, `map`, ...), and one of the two in a loop or a comprehension only. A function
+    that is started by another name, as a `partial` or an alias, is not found.
+
     ## Why is this bad
 
     The page that shows 10 rows sends 11 queries, the one that shows 1,000 sends 1,001. No test fails, because each of

@@ -72,7 +72,8 @@ class NoWriteLoops(LoopRule):
     ## What it does
 
     Finds INSERT, UPDATE and DELETE statements of one row each that come from one loop of the application: a flush or a
-    commit for each object, Core statements and upserts. One flush is one write, whatever the unit of work makes of it;
+    commit for each object, Core statements and upserts. One flush is one write, whatever the unit of work makes of it
+    (not what a listener sends beside it through another engine or a session of its own);
     an `executemany`, a multi-row INSERT, and a statement that writes many rows are none. Nor is one row that is written
     and committed again and again, or a queue: a loop that asks for the next row, marks it and commits.
 

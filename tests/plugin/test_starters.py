@@ -67,6 +67,8 @@ async def load(key):
 async def two_whose_helper_is_called_like_a_method():
     found = await asyncio.gather(load(1), load(2))
     return [{}.get(each) for each in found]
+async def two_mapped_to_text():
+    return list(map(str, await asyncio.gather(get(1), get(2))))
 async def two_in_threads():
     return await asyncio.gather(asyncio.to_thread(find, 1), asyncio.to_thread(find, 2))
 async def two_submitted():
@@ -169,7 +171,7 @@ async def group(_):
 """
 CLEAN = """two two_shown two_on_a_sitemap two_and_a_dictionary two_and_a_log two_and_a_table two_that_the_test_handles
     two_and_the_callers_dictionary two_and_other_threads two_whose_helper_is_called_like_a_method
-    two_in_threads two_submitted""".split()
+    two_mapped_to_text two_in_threads two_submitted""".split()
 LOOPS = """each_in_a_comprehension each_by_a_generator each_by_map each_as_completed each_in_a_thread each_by_a_helper each_submitted
     each_mapped each_in_a_function_of_its_own each_by_a_late_import each_by_a_lambda each_in_a_subclass
     each_in_a_thread_of_its_own""".split()
