@@ -426,7 +426,7 @@ class Finder:
         found: list[Waiting] = []
         for frames in waiting_frames(journal.thread):
             functions: list[CodeType] = []
-            inside: set[str] = set()
+            called = ""
             is_told = False
             for each in frames:
                 kind = self.reader.files.kind(each.f_code.co_filename)
@@ -435,12 +435,12 @@ class Finder:
                 if kind == FRAMEWORK:
                     functions.clear()
                 if kind != APPLICATION:
-                    inside = inside or {each.f_code.co_name}
+                    called = called or each.f_code.co_name
                 elif not arranges:
-                    inside = set()
+                    called = ""
                     functions.append(each.f_code)
             if functions:
-                found.append(Waiting(functions, inside, is_told))
+                found.append(Waiting(functions, called, is_told))
         return found
 
     def request(self, journal: Journal, reading: Reading) -> Mark | None:

@@ -28,7 +28,7 @@ class Waiting(NamedTuple):
     """
 
     functions: list[CodeType]
-    inside: set[str]
+    called: str
     is_told: bool
 
 
@@ -54,7 +54,7 @@ def starts_in_a_loop(loops: Loops, stacks: list[Waiting], frames: list[FrameType
         begun = False
         for each in list(remaining):
             stack, names = each
-            started = set().union(*(one.all for one in names)) & wanted - stack.inside
+            started = set().union(*(one.all for one in names)) & wanted - {stack.called}
             if not started or not any(_starts(one) or _maps(one) for one in names):
                 continue
             if _repeats(names, started):
