@@ -248,3 +248,61 @@ def test_a_helper_of_the_tests_starts_them(suite: Suite, where: str) -> None:
     )
     assert {test["outcome"] for test in done.tests.values()} == {"passed"}
     assert [test["phases"]["call"]["queries"] for test in done.tests.values()] == [2] * 6
+
+
+COUNTED = """
+import threading
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from shop import Customer, engine
+
+def forget_and_get_again():
+    with Session(engine) as session:
+        customer = session.get(Customer, 1)
+        session.scalar(select(func.count()).select_from(Customer))
+        customer = None  # the identity map is weak: it is forgotten
+        session.get(Customer, 1)
+
+class Worker(threading.Thread):
+    def run(self):
+        with Session(engine) as session:
+            customer = session.get(Customer, 1)
+            session.scalar(select(func.count()).select_from(Customer))
+            customer = None
+            session.get(Customer, 1)
+class Callable:
+    def __call__(self):
+        with Session(engine) as session:
+            customer = session.get(Customer, 1)
+            session.scalar(select(func.count()).select_from(Customer))
+            customer = None
+            session.get(Customer, 1)
+
+def two_of_a_subclass():
+    for each in (Worker(), Worker()):
+        each.start()
+        each.join()
+def two_of_a_callable():
+    for each in (threading.Thread(target=Callable()), threading.Thread(target=Callable())):
+        each.start()
+        each.join()
+def two_of_a_function():
+    for each in (threading.Thread(target=forget_and_get_again), threading.Thread(target=forget_and_get_again)):
+        each.start()
+        each.join()
+"""
+
+
+def test_the_application_sends_what_it_sends_without_the_plugin(suite: Suite) -> None:
+    """No local of a function that runs is held: the session would not ask again for what has been forgotten."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/counted.py", COUNTED)
+    done = suite.run(
+        """
+        @pytest.mark.parametrize("name", ["two_of_a_subclass", "two_of_a_callable", "two_of_a_function"])
+        def test_it(name):
+            getattr(counted, name)()
+        """,
+        head=HEAD + "from app import counted\n",
+    )
+    assert [test["phases"]["call"]["queries"] for test in done.tests.values()] == [6] * 3
