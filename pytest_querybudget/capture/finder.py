@@ -16,13 +16,12 @@ import sqlalchemy
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
+from pytest_querybudget.capture.repeaters import Repeaters, compare
 from pytest_querybudget.capture.rows import CountingFetch, LinkingFetch, streams
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
-from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
+from pytest_querybudget.capture.source import FRAMEWORK
 from pytest_querybudget.capture.stacks import (
-    COMPARED,
-    RESUMABLE,
     Mark,
     Reading,
     Stack,
@@ -31,7 +30,6 @@ from pytest_querybudget.capture.stacks import (
     Way,
     awaiting,
     delegates,
-    mark,
     mark_of,
     parent_frame,
     resumed,
@@ -39,13 +37,11 @@ from pytest_querybudget.capture.stacks import (
     stands_here,
     thread_frames,
 )
-from pytest_querybudget.capture.waiting import Waiting, stack_of, starts_in_a_loop, waiting_frames
+from pytest_querybudget.capture.waiting import stack_of
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
 
 _SQLALCHEMY = os.path.dirname(sqlalchemy.__file__) + os.sep
-# How many times it is asked who has started a thread or a task: each looks at all that wait.
-MOST_ASKED = 16
 
 
 class Call(NamedTuple):
@@ -74,6 +70,7 @@ class Finder:
         self.reader = reader
         self.shapes = shapes
         self.sessions = sessions
+        self.repeaters = Repeaters(reader)
 
     def find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
         """Return the statement of the recording that this shape has where it was sent from."""
@@ -200,7 +197,7 @@ class Finder:
         request = self.request(journal, reading)
         if request is not None:
             request.since.setdefault(journal.serial, journal.sequence)
-        waiting = _waiting(journal, reading.stack)
+        waiting = _mark_of_waiting(journal, reading.stack)
         way = reading.near or reading.beyond
         call = self._call(journal, reading.stack, way[0][0], waiting, 3, crossed=not reading.near) if way else None
         if entry is None:
@@ -211,13 +208,14 @@ class Finder:
                 list(resumed(reading.frames, entry.resumed))
             journal.standing = standing_of(reading, marks, request, waiting)
             entry.call = call
+            self.repeaters.meet(journal, entry, reading)
             return entry
         entry.call = call
         if entry.repeater is not Repeater.APPLICATION:
-            self._find_repeater(journal, entry, reading, requested=request is not None)
+            self.repeaters.find(journal, entry, reading, requested=request is not None)
         elif entry.near is not None:
             # The way through the libraries in between may differ from call to call; the last one is the likeliest.
-            _compare(entry, reading, len(entry.near) + len(entry.beyond))
+            compare(entry, reading, len(entry.near) + len(entry.beyond))
         self._remember(journal, shape, entry)
         return entry
 
@@ -266,7 +264,7 @@ class Finder:
         return entry.window is journal.window and (test is None or entry.stack.position == journal.instruction(test))
 
     def _is_arranged_again(self, journal: Journal, entry: Statement, way: Way) -> bool:
-        """Return whether a test, or what arranges for it, sends a statement once more: `_find_repeater` in one look."""
+        """Return whether a test, or what arranges for it, sends a statement once more: `Repeaters.find` in one look."""
         if not self._is_now(journal, entry) or sys.gettrace() is not None:
             return False
         new: list[FrameType] = []
@@ -288,85 +286,13 @@ class Finder:
                 return False
         except ValueError:
             return False
-        if not new or not self.is_arrangement(journal, frame):
+        if not new or not self.repeaters.is_arrangement(journal, frame):
             return False
         for frame in new:
             mark_of(frame).statements.add(entry.serial)
         entry.calls += 1
-        entry.call = self._call(journal, entry.stack, way[1][0], _waiting(journal, entry.stack), 3)
+        entry.call = self._call(journal, entry.stack, way[1][0], _mark_of_waiting(journal, entry.stack), 3)
         return True
-
-    def _find_repeater(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
-        """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
-        stack: Any = entry.stack
-        index = self.mark(reading, entry)
-        entry.calls += 1
-        if index < 0:
-            if entry.calls <= MOST_ASKED:
-                self._find_starter(journal, entry, reading, requested=requested)
-            return
-        frame = reading.frames[index]
-        looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
-        if index == 0:
-            if entry.call is None and not stack.recursive:
-                _compare(entry, reading, 2)
-            if not looping:
-                # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
-                return
-        entry.way = ()
-        if 0 <= reading.entered <= index:
-            entry.repeater = Repeater.REQUEST
-        elif self.is_arrangement(journal, frame):
-            entry.repeater = Repeater.TEST
-            if reading.request is None and not stack.recursive:
-                entry.way = self._way_to(reading, index)
-        else:
-            entry.repeater = Repeater.APPLICATION
-            entry.calls -= 1
-            entry.loop = stack.step_of(frame) if looping else -1
-            entry.parts = self.reader.loops.parts(frame.f_code)
-            # A function that calls itself stands in the stack once.
-            steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
-            # One step more tells its caller.
-            _compare(entry, reading, min(steps + 1, COMPARED))
-
-    def _way_to(self, reading: Reading, index: int) -> Way:
-        """Return the way to the frame at `index`, from the library's that the innermost one has called.
-
-        It is empty where another frame may take the place of one without being seen: a library in between may make way
-        for a function of the application, and a generator is resumed by anybody.
-        """
-        way = reading.near[: index + 1]
-        if len(way) <= index or way[index][0] - way[0][0] > index:
-            return ()
-        if any(code.co_flags & RESUMABLE for _, code, _ in way):
-            return ()
-        away = way[0][0] - 1
-        # Above the observer's frame are those of this method, of `_find_repeater`, of `_read` and of `find`.
-        called = sys._getframe(away + 4)  # noqa: SLF001
-        return ((away, called.f_code, called.f_lasti), *way)
-
-    def is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
-        """Return whether a frame is the test's, or that of what arranges for it, such as a fixture."""
-        code = frame.f_code
-        return id(code) in journal.own or self.reader.files.is_arrangement(code, frame.f_globals)
-
-    def mark(self, reading: Reading, entry: Statement) -> int:
-        """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""
-        index = mark(reading.frames, entry.serial)
-        if sys.gettrace() is None:
-            return index
-        loops = self.reader.loops
-        if entry.resumed is None:
-            entry.resumed = set()
-        for found in list(resumed(reading.frames, entry.resumed)):
-            code, instruction = reading.frames[found].f_code, reading.frames[found].f_lasti
-            if (index < 0 or found < index) and loops.contains(code, instruction):
-                return found
-            # It stays in its line, and a frame further out is the same as before.
-            if found < index and delegates(code, instruction):
-                return found
-        return index
 
     def _new_statement(self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any) -> Statement:
         entry = Statement(shape, stack, None)
@@ -401,48 +327,6 @@ class Finder:
         scope = self.sessions.scope(context.root_connection)
         return orm.meaning_of(load, path, "commit" if scope.commits else None)
 
-    def _find_starter(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
-        """Find out who sends a statement again where each send is another thread's or task's."""
-        if reading.stack.entered >= 0:
-            # Each is sent in a request of its own.
-            entry.repeater = Repeater.REQUEST
-            return
-        stacks = self._waiting(journal)
-        if starts_in_a_loop(self.reader.loops, stacks, reading.frames):
-            entry.repeater = Repeater.APPLICATION
-            _compare(entry, reading, COMPARED)
-        elif not stacks:
-            entry.repeater = Repeater.REQUEST if requested else Repeater.TEST
-        # Without a loop the application has started each thread or task by itself.
-
-    def _waiting(self, journal: Journal) -> list[Waiting]:
-        """Return the application's functions that wait while this thread or task runs, stack by stack.
-
-        The test, what arranges for it and what a web client waits for are left out.
-        """
-        frame = journal.frame
-        if frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti):
-            return []
-        found: list[Waiting] = []
-        for frames in waiting_frames(journal.thread):
-            functions: list[CodeType] = []
-            called = ""
-            is_told = False
-            for each in frames:
-                kind = self.reader.files.kind(each.f_code.co_filename)
-                arranges = kind == APPLICATION and self.is_arrangement(journal, each)
-                is_told = is_told or arranges or kind == FRAMEWORK
-                if kind == FRAMEWORK:
-                    functions.clear()
-                if kind != APPLICATION:
-                    called = called or each.f_code.co_name
-                elif not arranges:
-                    called = ""
-                    functions.append(each.f_code)
-            if functions:
-                found.append(Waiting(functions, called, is_told))
-        return found
-
     def request(self, journal: Journal, reading: Reading) -> Mark | None:
         """Return the mark on the frame of the request that is being served, None where there is none to be seen."""
         frame = reading.request
@@ -462,9 +346,9 @@ class Finder:
         return None
 
 
-def _waiting(journal: Journal, stack: StackLike) -> Mark | None:
+def _mark_of_waiting(journal: Journal, stack: StackLike) -> Mark | None:
     """Return the mark on the frame in which the test waits for the thread or task that runs, None where it is that."""
-    frame = None if stack.tested >= 0 else _frame_of_test(journal)
+    frame = None if stack.tested >= 0 else _frame_in_tests_thread(journal)
     return None if frame is None else mark_of(frame)
 
 
@@ -475,18 +359,15 @@ def _waits(journal: Journal, stack: StackLike, waiting: Mark | None) -> bool:
     """
     if stack.tested >= 0 or journal.frame is None:
         return True
-    frame = None if waiting is None else _frame_of_test(journal)
+    frame = None if waiting is None else _frame_in_tests_thread(journal)
     return frame is not None and frame.f_trace is waiting and stack.position == journal.position(None)
 
 
-def _frame_of_test(journal: Journal) -> FrameType | None:
+def _frame_in_tests_thread(journal: Journal) -> FrameType | None:
+    """Return the test function's frame, or, while another thread runs, the innermost frame of the test's thread.
+
+    That is where the test waits: another call of the same line is another frame.
+    """
     if journal.frame is None or get_ident() == journal.thread:
         return journal.frame
     return thread_frames(journal.thread)
-
-
-def _compare(entry: Statement, reading: Reading, steps: int) -> None:
-    """Let the innermost steps tell from now on that a statement is sent from the same place again."""
-    near, beyond = reading.innermost(steps)
-    if near or beyond:
-        entry.near, entry.beyond = near, beyond

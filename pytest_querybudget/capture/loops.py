@@ -6,10 +6,11 @@ without the source: an instruction is in a loop when control can come back to it
 
 from __future__ import annotations
 
-from dis import EXTENDED_ARG, Instruction, get_instructions, hasjabs, hasjrel, opmap
+from collections.abc import Iterator
+from dis import EXTENDED_ARG, hasjabs, hasjrel, opmap
 from itertools import pairwise
 from types import CodeType
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 T = TypeVar("T")
 # How many functions are remembered.
@@ -37,26 +38,9 @@ _PARTS = frozenset(
     """batch batched batches block blocks bucket buckets chunk chunked chunks islice page pages part partition
     partitions parts portion portions slice slices sliced window windows""".split()
 )
-_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
-_OF_VARIABLES = frozenset(
-    """LOAD_CLASSDEREF LOAD_DEREF LOAD_FAST LOAD_FAST_BORROW LOAD_FAST_BORROW_LOAD_FAST_BORROW LOAD_FAST_CHECK
-    LOAD_FAST_LOAD_FAST STORE_FAST_LOAD_FAST""".split()
-)
-_LOADS = _OF_VARIABLES | {"LOAD_ATTR", "LOAD_FROM_DICT_OR_GLOBALS", "LOAD_GLOBAL", "LOAD_METHOD", "LOAD_NAME"}
 _SLICING = _opcodes("BUILD_SLICE", "BINARY_SLICE")
-
-
-class Names(NamedTuple):
-    """The names that a function uses, and of those the ones that no variable has and that only its loops use.
-
-    Comprehensions and lambdas are part of the function; what it defines itself is there by the id of its code, too.
-    """
-
-    all: frozenset[str | int]
-    outside: frozenset[str | int]
-    repeated: frozenset[str | int]
-    # Those that are used more than once.
-    several: frozenset[str | int]
+# Before Python 3.11 an instruction of its own begins what an exception leaves; where it ends is where that jumps to.
+_GUARDING = _opcodes("SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH")
 
 
 class Loops:
@@ -65,7 +49,8 @@ class Loops:
     def __init__(self) -> None:
         self.known: dict[int, tuple[CodeType, frozenset[int]]] = {}
         self.parting: dict[int, tuple[CodeType, bool]] = {}
-        self.naming: dict[int, tuple[CodeType, Names]] = {}
+        self.naming: dict[int, tuple[CodeType, frozenset[str | int]]] = {}
+        self.retrying: dict[int, tuple[CodeType, frozenset[int]]] = {}
 
     def parts(self, code: CodeType) -> bool:
         """Return whether a function looks as if it worked off a list in parts: it cuts slices, or names its parts."""
@@ -78,11 +63,11 @@ class Loops:
             known = _remember(self.parting, code, found)
         return known[1]
 
-    def names(self, code: CodeType) -> Names:
-        """Return the names of functions, attributes and variables that a function uses."""
+    def names(self, code: CodeType) -> frozenset[str | int]:
+        """Return the names that a function uses, with what it defines inside, and the ids of the code of that."""
         known = self.naming.get(id(code))
         if known is None:
-            known = _remember(self.naming, code, _names(code))
+            known = _remember(self.naming, code, frozenset(_names(code)))
         return known[1]
 
     def contains(self, code: CodeType, instruction: int) -> bool:
@@ -91,6 +76,18 @@ class Loops:
         if known is None:
             known = _remember(self.known, code, looping(code))
         return instruction in known[1]
+
+    def lines(self, code: CodeType) -> frozenset[int]:
+        """Return the lines of a function that lie in a loop of it."""
+        looped = looping(code)
+        return frozenset(line for start, _, line in code.co_lines() if line is not None and start in looped)
+
+    def retries(self, code: CodeType, instruction: int) -> bool:
+        """Return whether control can come back to the instruction at this offset, but only through an exception."""
+        known = self.retrying.get(id(code))
+        if known is None:
+            known = _remember(self.retrying, code, looping(code, retrying=True))
+        return instruction in known[1] and not self.contains(code, instruction)
 
 
 def _remember(known: dict[int, tuple[CodeType, T]], code: CodeType, fact: T) -> tuple[CodeType, T]:
@@ -102,52 +99,54 @@ def _remember(known: dict[int, tuple[CodeType, T]], code: CodeType, fact: T) -> 
     return code, fact
 
 
-def _names(code: CodeType) -> Names:
-    repeating = looping(code)
-    repeated: set[str | int] = set()
-    once: set[str | int] = set()
-    several: set[str | int] = set()
-    outside: set[str | int] = set()
-    for each in get_instructions(code):
-        looped = each.offset in repeating
-        if isinstance(each.argval, CodeType):
-            nested = _names(each.argval)
-            looped = looped or each.argval.co_name in _COMPREHENSIONS
-            several |= nested.several | (nested.all & (repeated | once))
-            repeated |= nested.repeated
-            (repeated if looped else once).update(nested.all - nested.repeated, {id(each.argval)})
-            outside |= nested.outside
-        elif each.opname in _LOADS:
-            found = _loaded(code, each)
-            several |= (repeated | once).intersection(found)
-            (repeated if looped else once).update(found)
-            outside.update(() if each.opname in _OF_VARIABLES else found)
-    return Names(frozenset(repeated | once), frozenset(outside), frozenset(repeated - once), frozenset(several))
+def _names(code: CodeType) -> Iterator[str | int]:
+    yield from (*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars)
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield id(each)
+            yield from _names(each)
 
 
-def _loaded(code: CodeType, instruction: Instruction) -> tuple[str, ...]:
-    """Return the names that an instruction loads: one may load two variables, or store one and load another."""
-    if not isinstance(instruction.argval, tuple):
-        # A function that is defined inside gets its variables by name, too.
-        passed = instruction.opname == "LOAD_FAST" and instruction.argval in (*code.co_cellvars, *code.co_freevars)
-        return () if passed else (str(instruction.argval),)
-    return tuple(map(str, instruction.argval[instruction.opname.startswith("STORE") :]))
-
-
-def looping(code: CodeType) -> frozenset[int]:
+def looping(code: CodeType, *, retrying: bool = False) -> frozenset[int]:
     """Return the offsets of the instructions of `code`, and of their caches, from which control can come back.
 
-    Control that comes back only through an exception does not count: that is a retry.
+    Control that comes back only through an exception counts where `retrying` says so: that is a retry.
     """
     if _BACKWARD.isdisjoint(code.co_code[::2]):
         return frozenset()
     instructions = decoded(code.co_code)
     if not any(0 <= target <= offset for offset, _, target in instructions):
         return frozenset()
-    follow = _blocks(instructions)
+    handled = list(_handled(code, instructions)) if retrying else []
+    follow = _blocks(instructions, {each for one in handled for each in one})
+    for start, end, handler in handled:
+        for block, following in follow.items():
+            if start <= block < end:
+                following.append(handler)
     cycles = _in_cycles(follow)
     starts = [*follow, len(code.co_code)]
     return frozenset(offset for start, end in pairwise(starts) if start in cycles for offset in range(start, end, 2))
+
+
+def _handled(code: CodeType, instructions: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
+    """Yield each piece of code from which an exception leads elsewhere: where it begins and ends, and to where."""
+    for offset, number, target in instructions:
+        if number in _GUARDING:
+            yield offset, target, target
+    # From Python 3.11 on there is a table, as `Objects/exception_handling_notes.txt` in Python's source has it.
+    numbers = _numbers(getattr(code, "co_exceptiontable", b""))
+    for start, length, handler, _ in zip(*[numbers] * 4, strict=False):
+        yield 2 * start, 2 * (start + length), 2 * handler
+
+
+def _numbers(table: bytes) -> Iterator[int]:
+    """Yield the numbers in a table of exceptions: six bits a byte, a seventh where more follow."""
+    number = 0
+    for each in table:
+        number = number << 6 | each & 63
+        if not each & 64:
+            yield number
+            number = 0
 
 
 def decoded(text: bytes) -> list[tuple[int, int, int]]:
@@ -177,9 +176,12 @@ def decoded(text: bytes) -> list[tuple[int, int, int]]:
     return found
 
 
-def _blocks(instructions: list[tuple[int, int, int]]) -> dict[int, list[int]]:
-    """Return the basic blocks in order, by the offsets of their first instructions, and which ones follow each."""
-    targets = {target for _, _, target in instructions}
+def _blocks(instructions: list[tuple[int, int, int]], others: set[int]) -> dict[int, list[int]]:
+    """Return the basic blocks in order, by the offsets of their first instructions, and which ones follow each.
+
+    At the `others` blocks begin, too.
+    """
+    targets = others.union(target for _, _, target in instructions)
     follow: dict[int, list[int]] = {}
     after: list[int] = []
     falls, begins = False, True

@@ -202,7 +202,7 @@ class Observer:
     def _note_call(self, journal: Journal, entry: Statement) -> None:
         """Find out whether the function in whose loop a statement runs was called anew since it was sent last."""
         reading = self.reader.read(sys._getframe(4), journal.own, journal.position)  # noqa: SLF001
-        index = self.finder.mark(reading, entry)
+        index = self.finder.repeaters.mark(reading, entry)
         frame = reading.frames[index]
         if index >= 0 and any(frame.f_code is code for code, _ in entry.stack.steps[: entry.loop + 1]):
             return
@@ -211,7 +211,7 @@ class Observer:
         entry.calling = Repeater.APPLICATION
         if index < 0 or 0 <= reading.entered <= index:
             entry.calling = Repeater.REQUEST
-        elif self.finder.is_arrangement(journal, frame):
+        elif self.finder.repeaters.is_arrangement(journal, frame):
             entry.calling = Repeater.TEST
 
     def _take_sample(self, journal: Journal, entry: Statement, context: Any, parameters: Any, statement: str) -> None:

@@ -79,3 +79,77 @@ def test_what_leaves_a_loop_is_not_in_it() -> None:
             expected = None
     assert len(found) >= 6  # what a loop ends with may be there twice
     assert [expected for expected, _ in found] == [looping for _, looping in found]
+
+
+# Control comes back to `retried` only through an exception, to `ask` in another way or not at all.
+RETRIES = """
+def call(ask, retried, keys, Error):
+    for attempt in range(3):
+        try:
+            retried()
+            return retried()
+        except Error:
+            if attempt == 2:
+                raise
+            retried()
+    ask()
+def search(ask, retried, keys, Error):
+    for key in keys:
+        ask()
+        if key:
+            return ask()
+    return ask()
+def guarded(ask, retried, keys, Error):
+    while True:
+        with keys:
+            return retried()
+def patient(ask, retried, keys, Error):
+    while True:
+        try:
+            found = retried()
+            break
+        except Error as error:
+            retried()
+        finally:
+            ask
+    return ask()
+def each_once(ask, retried, keys, Error):
+    for key in keys:
+        try:
+            ask()
+        except Error:
+            retried()
+def once(ask, retried, keys, Error):
+    try:
+        return ask()
+    except Error:
+        return ask()
+async def later(ask, retried, keys, Error):
+    while True:
+        try:
+            return await retried()
+        except Error:
+            await retried()
+async def served(ask, retried, keys, Error):
+    async with keys as key:
+        async for each in key:
+            await ask()
+        return await ask()
+"""
+
+
+@pytest.mark.parametrize("name", "call search guarded patient each_once once later served".split())
+def test_what_only_an_exception_leads_back_to(name: str) -> None:
+    names: dict[str, object] = {}
+    exec(RETRIES, names)
+    code = names[name].__code__  # type: ignore[attr-defined]
+    loops, asked, found = Loops(), "", []
+    for each in dis.get_instructions(code):
+        if each.opname.startswith("LOAD_FAST"):
+            told = each.argval if isinstance(each.argval, tuple) else (each.argval,)
+            asked = next((one for one in told if one in ("ask", "retried")), asked)
+        elif each.opname in ("CALL", "CALL_FUNCTION") and asked:
+            found.append((asked == "retried", loops.retries(code, each.offset)))
+            asked = ""
+    assert found
+    assert [expected for expected, _ in found] == [retries for _, retries in found]

@@ -19,7 +19,8 @@ def test_code_that_is_executed_anew_is_not_kept_for_good(tmp_path: Path, monkeyp
         code = compile("for each in range(3):\n    print(each)\n", str(tmp_path / "migration.py"), "exec")
         assert str(files.place(code, 0)) == "migration.py:1 in <module>"
         assert known.contains(code, len(code.co_code) - 2) is False
-        assert known.names(code).repeated == {"each", "print"}
+        assert known.names(code) == {"each", "print", "range"}
+        assert not known.retries(code, 0)
         assert not known.parts(code)
     assert len(files.places) <= 10
-    assert max(len(known.known), len(known.parting), len(known.naming)) <= 10
+    assert max(len(known.known), len(known.parting), len(known.naming), len(known.retrying)) <= 10

@@ -10,6 +10,7 @@ from tests.plugin.suites import HEAD, Suite
 
 WORK = """
 import asyncio, threading, time
+from functools import partial
 from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.pool import StaticPool
@@ -75,8 +76,130 @@ async def two_submitted():
     with ThreadPoolExecutor(2) as pool:
         buyer, seller = pool.submit(find, 1), pool.submit(find, 2)
         return [str(each).upper() for each in (buyer.result(), seller.result())]
+def map_name(name): return {"name": name}
+async def name_mapped(key): return map_name(await asyncio.to_thread(find, key))
+async def two_mapped_by_what_is_called_so():
+    return await name_mapped(1), await name_mapped(2)
+async def words(key): return list(map(str.upper, await asyncio.to_thread(find, key) or ""))
+async def two_whose_answers_are_mapped():
+    return await words(1), await words(2)
+async def at_most(limit, *coroutines):
+    semaphore = asyncio.Semaphore(limit)
+    async def one(coroutine):
+        async with semaphore:
+            return await coroutine
+    return await asyncio.gather(*(one(each) for each in coroutines))
+async def two_by_a_helper_with_a_limit():
+    return await at_most(4, get(1), get(2))
+async def together(*coroutines):
+    tasks = [asyncio.create_task(each) for each in coroutines]
+    return [await each for each in tasks]
+async def two_by_a_helper_that_starts_each():
+    return await together(get(1), get(2))
+async def one_after_the_other(*coroutines):
+    return [await asyncio.create_task(each) for each in coroutines]
+async def two_by_a_helper_that_awaits_each():
+    return await one_after_the_other(get(1), get(2))
+def run_parallel(*functions):
+    with ThreadPoolExecutor(2) as pool:
+        return [each.result() for each in [pool.submit(one) for one in functions]]
+async def two_by_a_helper_with_threads():
+    return run_parallel(partial(find, 1), partial(find, 2))
+async def two_made_by_one_function():
+    def of(key):
+        def inner():
+            return find(key)
+        return inner
+    return run_parallel(of(1), of(2))
+class Bus:
+    def __init__(self):
+        self.handlers = []
+    def subscribe(self, handler):
+        self.handlers.append(handler)
+    async def publish(self, event):
+        await asyncio.gather(*[asyncio.create_task(each(event)) for each in self.handlers])
+async def two_events():
+    bus = Bus()
+    bus.subscribe(get)
+    await bus.publish(1)
+    await bus.publish(2)
+async def two_that_are_waited_for_in_a_loop():
+    pending, found = {asyncio.create_task(get(1)), asyncio.create_task(get(2))}, []
+    while pending:
+        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        found += [each.result() for each in done]
+    return found
+async def find_later(key):
+    return await asyncio.to_thread(find, key)
+async def two_that_are_undone():
+    undo = [lambda: find_later(2)]
+    undo.append(lambda: find_later(1))
+    for each in reversed(undo):
+        await each()
+async def poll(key):
+    while True:
+        found = await asyncio.to_thread(find, key)
+        if not found:
+            return found
+async def two_polls():
+    return await poll(1), await poll(2)
+async def two_attempts():
+    for attempt in range(3):
+        try:
+            return await asyncio.to_thread(fail, attempt)
+        except LookupError:
+            if attempt == 1:
+                return None
+def fail(attempt):
+    raise LookupError(find(attempt))
 
 # Loops.
+async def each_through_a_function():
+    return [await find_later(key) for key in (1, 2)]
+class Repository:
+    async def _run(self, function, *arguments):
+        return await asyncio.get_running_loop().run_in_executor(None, function, *arguments)
+    def _get(self, key): return find(key)
+    async def get(self, key): return await self._run(self._get, key)
+async def each_of_a_repository():
+    repository, found = Repository(), []
+    for key in (1, 2):
+        found.append(await repository.get(key))
+    return found
+async def each_through_a_lambda():
+    async def one(key):
+        return await asyncio.to_thread(lambda: find(key))
+    return [await one(key) for key in (1, 2)]
+async def each_through_an_inner_function():
+    async def one(key):
+        def work():
+            return find(key)
+        return await asyncio.to_thread(work)
+    for key in (1, 2):
+        await one(key)
+def threaded(function):
+    async def wrapper(*arguments):
+        return await asyncio.to_thread(function, *arguments)
+    return wrapper
+@threaded
+def decorated(key): return find(key)
+async def each_through_a_decorator():
+    for key in (1, 2):
+        await decorated(key)
+async def each_in_time():
+    return [await asyncio.wait_for(get(key), 5) for key in (1, 2)]
+async def each_by_a_helper_with_a_limit():
+    return await at_most(4, *[get(key) for key in (1, 2)])
+async def each_by_a_helper_that_starts_each():
+    coroutines = [get(key) for key in (1, 2)]
+    return await together(*coroutines)
+async def each_by_a_helper_with_threads():
+    return run_parallel(*[partial(find, key) for key in (1, 2)])
+class Users(Repository):
+    async def get(self, key): return await super().get(key)
+    async def all(self): return await asyncio.gather(*[super(Users, self).get(key) for key in (1, 2)])
+async def each_of_the_class_above():
+    return await Users().all()
 async def each_in_a_comprehension():
     return await asyncio.gather(*[get(key) for key in (1, 2)])
 async def each_by_a_generator():
@@ -152,6 +275,29 @@ async def poller(jobs):
 async def consumer(jobs):
     while True:
         asyncio.create_task(handle(await jobs.get()))
+async def process(_):
+    await asyncio.sleep(60)
+async def busy_consumer(jobs):
+    jobs.put_nowait(1)
+    while True:
+        message = await jobs.get()
+        await asyncio.create_task(process(message))
+async def timed_consumer(jobs):
+    while True:
+        try:
+            message = await asyncio.wait_for(jobs.get(), 60)
+        except asyncio.TimeoutError:
+            continue
+        asyncio.create_task(process(message))
+async def direct_consumer(jobs):
+    while True:
+        asyncio.create_task(process(await jobs.get()))
+async def janitor(jobs):
+    config = {"a": 1}
+    asyncio.create_task(asyncio.sleep(0))
+    while True:
+        [config.get(key) for key in config]
+        await asyncio.sleep(0.01)
 async def timed(_):
     while True:
         start = time.monotonic()
@@ -171,11 +317,20 @@ async def group(_):
 """
 CLEAN = """two two_shown two_on_a_sitemap two_and_a_dictionary two_and_a_log two_and_a_table two_that_the_test_handles
     two_and_the_callers_dictionary two_and_other_threads two_whose_helper_is_called_like_a_method
-    two_mapped_to_text two_in_threads two_submitted""".split()
+    two_mapped_to_text two_in_threads two_submitted two_mapped_by_what_is_called_so two_whose_answers_are_mapped
+    two_by_a_helper_with_a_limit two_by_a_helper_that_starts_each two_by_a_helper_that_awaits_each
+    two_by_a_helper_with_threads two_made_by_one_function two_events two_that_are_waited_for_in_a_loop
+    two_that_are_undone two_polls two_attempts""".split()
 LOOPS = """each_in_a_comprehension each_by_a_generator each_by_map each_as_completed each_in_a_thread each_by_a_helper each_submitted
-    each_mapped each_in_a_function_of_its_own each_by_a_late_import each_by_a_lambda each_in_a_subclass
-    each_in_a_thread_of_its_own""".split()
-BESIDE = "mailer pinger worker refresher poller consumer timed waiter server".split()
+    each_mapped each_in_a_function_of_its_own each_by_a_late_import each_by_a_lambda each_in_a_thread_of_its_own
+    each_through_a_function each_of_a_repository each_through_a_lambda each_through_an_inner_function
+    each_through_a_decorator each_in_time each_by_a_helper_with_a_limit each_by_a_helper_that_starts_each
+    each_by_a_helper_with_threads each_of_the_class_above""".split()
+if sys.version_info >= (3, 11):
+    # Before, the code of a method does not tell its class.
+    LOOPS.append("each_in_a_subclass")
+BESIDE = """mailer pinger worker refresher poller consumer timed waiter server busy_consumer
+    timed_consumer direct_consumer janitor""".split()
 if sys.version_info >= (3, 11):
     BESIDE.append("group")
 

@@ -1,0 +1,252 @@
+"""Who sends a statement again: the application in a loop of it, the test, or a client that sends requests."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from types import CodeType, FrameType
+from typing import Any
+
+from pytest_querybudget.capture.journal import Journal
+from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
+from pytest_querybudget.capture.stacks import (
+    COMPARED,
+    RESUMABLE,
+    Reading,
+    StackReader,
+    Way,
+    delegates,
+    mark,
+    mark_of,
+    parent_frame,
+    resumed,
+)
+from pytest_querybudget.capture.starters import Starters, Waiting
+from pytest_querybudget.capture.waiting import all_waiting_frames
+from pytest_querybudget.recording.loops import Repeater
+from pytest_querybudget.recording.model import Statement
+
+# How many times it is asked who has started a thread or a task: each looks at all that wait.
+MOST_ASKED = 16
+# Between a function and the one that it has called lies what calls several in turn without being in a loop for them: an
+# event loop its tasks, a server the handler of each request, a stack of contexts what was put on it.
+_EVENT_LOOP, _SERVER, _EXIT = "event loop", "server", "exit"
+_BETWEEN = (
+    ("asyncio/base_events.py", "run_forever", _EVENT_LOOP),
+    # Another event loop has no frames of Python.
+    ("asyncio/runners.py", "run", _EVENT_LOOP),
+    ("anyio/_core/_eventloop.py", "run", _EVENT_LOOP),
+    ("trio/_core/_run.py", "run", _EVENT_LOOP),
+    ("socketserver.py", "_handle_request_noblock", _SERVER),
+    ("contextlib.py", "__exit__", _EXIT),
+    ("contextlib.py", "__aexit__", _EXIT),
+)
+
+
+class Repeaters:
+    """Finds out who sends a statement again, by the frames that were active before and still are."""
+
+    def __init__(self, reader: StackReader) -> None:
+        self.reader = reader
+        self.starters = Starters(reader.loops)
+
+    def meet(self, journal: Journal, entry: Statement, reading: Reading) -> None:
+        """Remember what waits while a statement is sent for the first time, where it may have started what runs."""
+        if journal.frame is not None and (reading.stack.tested < 0 or _is_in_event_loop(journal.frame)):
+            self._waiting(journal, entry)
+
+    def find(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
+        """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
+        stack: Any = entry.stack
+        index = self.mark(reading, entry)
+        entry.calls += 1
+        if index < 0:
+            if entry.calls <= MOST_ASKED:
+                self._find_starter(journal, entry, reading, reading.frames, requested=requested)
+            return
+        frame = reading.frames[index]
+        looping = self.reader.loops.contains(frame.f_code, frame.f_lasti)
+        if index == 0:
+            if entry.call is None and not stack.recursive:
+                compare(entry, reading, 2)
+            if not looping:
+                # One line sends several statements: that is SQLAlchemy's doing, a batch for instance.
+                return
+        elif self._is_elsewhere(journal, entry, reading, index, requested=requested):
+            return
+        entry.way = ()
+        if 0 <= reading.entered <= index:
+            entry.repeater = Repeater.REQUEST
+        elif self.is_arrangement(journal, frame):
+            entry.repeater = Repeater.TEST
+            if reading.request is None and not stack.recursive:
+                entry.way = self._way_to(reading, index)
+        else:
+            entry.repeater = Repeater.APPLICATION
+            entry.calls -= 1
+            entry.loop = stack.step_of(frame) if looping else -1
+            entry.parts = self.reader.loops.parts(frame.f_code)
+            # A function that calls itself stands in the stack once.
+            steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
+            # One step more tells its caller.
+            compare(entry, reading, min(steps + 1, COMPARED))
+
+    def _is_elsewhere(
+        self, journal: Journal, entry: Statement, reading: Reading, index: int, *, requested: bool
+    ) -> bool:
+        """Return whether it is not the function at `index` that repeats what the one further in sends anew.
+
+        It need not stand in a loop of its own for that: a library that it has called (`map`, a serializer, a template)
+        may call the function further in again and again, on its behalf.
+        """
+        frame = reading.frames[index]
+        loops = self.reader.loops
+        between = _between(reading.frames[index - 1], frame)
+        if between == _SERVER:
+            entry.repeater = Repeater.REQUEST
+            return True
+        if loops.contains(frame.f_code, frame.f_lasti):
+            return False
+        if between == _EVENT_LOOP:
+            if entry.calls <= MOST_ASKED:
+                # Each send may be another task's.
+                self._find_starter(journal, entry, reading, reading.frames[:index], requested=requested)
+            return True
+        return between == _EXIT or loops.retries(frame.f_code, frame.f_lasti)
+
+    def _way_to(self, reading: Reading, index: int) -> Way:
+        """Return the way to the frame at `index`, from the library's that the innermost one has called.
+
+        It is empty where another frame may take the place of one without being seen: a library in between may make way
+        for a function of the application, and a generator is resumed by anybody.
+        """
+        way = reading.near[: index + 1]
+        if len(way) <= index or way[index][0] - way[0][0] > index:
+            return ()
+        if any(code.co_flags & RESUMABLE for _, code, _ in way):
+            return ()
+        away = way[0][0] - 1
+        # Above the observer's frame are those of this method, of `find`, of `Finder._read` and of `Finder.find`.
+        called = sys._getframe(away + 4)  # noqa: SLF001
+        return ((away, called.f_code, called.f_lasti), *way)
+
+    def is_arrangement(self, journal: Journal, frame: FrameType) -> bool:
+        """Return whether a frame is the test's, or that of what arranges for it, such as a fixture."""
+        code = frame.f_code
+        return id(code) in journal.own or self.reader.files.is_arrangement(code, frame.f_globals)
+
+    def mark(self, reading: Reading, entry: Statement) -> int:
+        """Return the index of the innermost frame that was active at an earlier send, -1 when there is none."""
+        index = mark(reading.frames, entry.serial)
+        if sys.gettrace() is None:
+            return index
+        loops = self.reader.loops
+        if entry.resumed is None:
+            entry.resumed = set()
+        for found in list(resumed(reading.frames, entry.resumed)):
+            code, instruction = reading.frames[found].f_code, reading.frames[found].f_lasti
+            if (index < 0 or found < index) and loops.contains(code, instruction):
+                return found
+            # It stays in its line, and a frame further out is the same as before.
+            if found < index and delegates(code, instruction):
+                return found
+        return index
+
+    def _find_starter(
+        self, journal: Journal, entry: Statement, reading: Reading, frames: list[FrameType], *, requested: bool
+    ) -> None:
+        """Find out who sends a statement again where each send is another thread's or task's, with `frames`."""
+        if 0 <= reading.entered < len(frames):
+            # Each is sent in a request of its own.
+            entry.repeater = Repeater.REQUEST
+            return
+        stacks = self._waiting(journal, entry)
+        if self.starters.are_looping(stacks, frames):
+            entry.repeater = Repeater.APPLICATION
+            compare(entry, reading, COMPARED)
+        elif not stacks or self._loops(journal.frame):
+            entry.repeater = Repeater.REQUEST if requested else Repeater.TEST
+        # Without a loop the application has started each thread or task by itself.
+
+    def _loops(self, frame: FrameType | None) -> bool:
+        return frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti)
+
+    def _waiting(self, journal: Journal, entry: Statement) -> list[Waiting]:
+        """Return the application's functions that wait while this thread or task runs, stack by stack.
+
+        The test, what arranges for it and what a web client waits for are left out: each request is one of its own.
+        """
+        found: list[Waiting] = []
+        for frames in all_waiting_frames(journal.thread):
+            functions: list[FrameType] = []
+            is_told = in_framework = False
+            for each in frames:
+                kind = self.reader.files.kind(each.f_code.co_filename)
+                if kind == FRAMEWORK:
+                    in_framework = True
+                elif kind == APPLICATION:
+                    if in_framework:
+                        # It has called the application, which may in turn call a framework.
+                        functions.clear()
+                        is_told, in_framework = True, False
+                    if self.is_arrangement(journal, each):
+                        is_told = True
+                    else:
+                        functions.append(each)
+            if functions:
+                found.append(Waiting(functions, self._met(functions, entry), is_told))
+        return found
+
+    def _met(self, frames: list[FrameType], entry: Statement) -> int:
+        """Return the index of the innermost frame that waited when a statement was sent before, and remember all."""
+        # Frames that send it themselves remember its number.
+        serial = -1 - entry.serial
+        traced = sys.gettrace() is not None
+        again = -1
+        if traced and entry.resumed is None:
+            entry.resumed = set()
+        for index, frame in enumerate(frames):
+            known = mark_of(frame)
+            met = serial in known.statements
+            known.add(serial, self.reader.since)
+            if traced and entry.resumed is not None and frame.f_code.co_flags & RESUMABLE:
+                met = met or -id(frame) in entry.resumed
+                entry.resumed.add(-id(frame))
+            if met:
+                again = index
+        return again
+
+
+def _is_in_event_loop(test: FrameType) -> bool:
+    """Return whether an event loop runs here that a test which is no coroutine has started."""
+    asyncio = sys.modules.get("asyncio.events")
+    return asyncio is not None and not test.f_code.co_flags & RESUMABLE and asyncio._get_running_loop() is not None  # noqa: SLF001
+
+
+def _between(inner: FrameType, outer: FrameType) -> str:
+    """Return what calls the inner function on behalf of the outer one, empty where that is nothing of note."""
+    for code in _codes_between(inner, outer):
+        for file, function, what in _BETWEEN:
+            if code.co_name == function and code.co_filename.replace("\\", "/").endswith(file):
+                return what
+    return ""
+
+
+def _codes_between(inner: FrameType, outer: FrameType) -> Iterator[CodeType]:
+    frame = inner.f_back
+    crossed = False
+    while frame is not outer:
+        if frame is None:
+            if crossed:
+                return
+            frame, crossed = parent_frame(), True
+        else:
+            yield frame.f_code
+            frame = frame.f_back
+
+
+def compare(entry: Statement, reading: Reading, steps: int) -> None:
+    """Let the innermost steps tell from now on that a statement is sent from the same place again."""
+    near, beyond = reading.innermost(steps)
+    if near or beyond:
+        entry.near, entry.beyond = near, beyond

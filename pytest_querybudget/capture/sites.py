@@ -1,0 +1,374 @@
+"""Where a function starts others as tasks or threads, and what it hands over to be started: what its source says.
+
+Nothing tells in public who has started a thread or a task. The source of a function that waits says which functions it
+starts, and whether it does so in a loop; the bytecode would not say which name is an argument of which call. Where
+there is no source, nothing is known.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+from collections.abc import Iterable, Iterator
+from types import CodeType
+from typing import NamedTuple
+
+from pytest_querybudget.capture.loops import Loops
+
+# What runs the coroutines that it is given, each as a task or by itself.
+_OF_COROUTINES = frozenset(
+    """as_completed create_task ensure_future gather run run_coroutine_threadsafe run_until_complete shield spawn
+    wait""".split()
+)
+# What runs a function in a thread or task of its own, with its arguments, and at which place that function stands.
+_OF_FUNCTIONS = {
+    **dict.fromkeys(
+        """apply_async run run_in_threadpool run_sync spawn start_new_thread start_soon submit sync_to_async
+        to_thread""".split(),
+        0,
+    ),
+    **dict.fromkeys("Process Thread run_in_executor".split(), 1),
+}
+# What calls a function again and again, and those of them that do so in threads wherever they are called on something.
+_MAPS = frozenset("imap imap_unordered map process_map starmap starmap_async thread_map".split())
+_FUNCTIONS = frozenset("fn func function target".split())
+# What these are called with may be among what somebody starts later.
+_KEEPING = frozenset(
+    "add append appendleft deque extend insert list partial put put_nowait set setdefault tuple".split()
+)
+# What is in these is handed on as it is.
+_CONTAINERS = (ast.Starred, ast.List, ast.Tuple, ast.Set, ast.IfExp)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+# How many files' functions are remembered: each keeps its tree.
+MOST_FILES = 100
+MOST_SITES = 1_000
+
+
+class Mention(NamedTuple):
+    """One place at which a function names another one: what it calls, or what it hands over.
+
+    It is `repeated` in a loop, and `started` where a task or a thread is made of it; what is `awaited` runs in the same
+    task. `timed` says that `wait_for` runs it: as a task up to Python 3.11, but messages are waited for like that, too.
+    What is done `in_turn` is waited for in each round of the loop.
+    `given` are the names of the calls among whose arguments it is.
+    """
+
+    repeated: bool
+    started: bool
+    awaited: bool
+    timed: bool
+    in_turn: bool
+    called: bool
+    given: frozenset[str]
+
+
+class Site(NamedTuple):
+    """What a function names, and whether it starts anything: `at_all`, and what it was given in a loop of its own.
+
+    What it was given one by one, and starts one by one, is as often as somebody has handed it over.
+    """
+
+    mentions: dict[str, list[Mention]]
+    at_all: bool
+    repeatedly: bool
+
+
+class Sites:
+    """Remembers what the source says about each function that it was asked about."""
+
+    def __init__(self, loops: Loops) -> None:
+        self.loops = loops
+        self.files: dict[str, dict[tuple[str, int], _Function]] = {}
+        self.known: dict[int, tuple[CodeType, Site | None]] = {}
+
+    def of(self, code: CodeType) -> Site | None:
+        """Return what a function says about those that it starts, None where its source is not to be had."""
+        known = self.known.get(id(code))
+        if known is None:
+            if len(self.known) >= MOST_SITES:
+                self.known.clear()
+            known = self.known[id(code)] = code, self._read(code)
+        return known[1]
+
+    def _read(self, code: CodeType) -> Site | None:
+        functions = self.files.get(code.co_filename)
+        if functions is None:
+            if len(self.files) >= MOST_FILES:
+                self.files.clear()
+            functions = self.files[code.co_filename] = dict(_functions(code.co_filename))
+        node = functions.get((code.co_name, code.co_firstlineno))
+        return None if node is None else _Reader(code, self.loops).read(node)
+
+
+_Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def name_of(code: CodeType) -> str:
+    """Return by what name a function is mentioned: a lambda by where it is written."""
+    if code.co_name == "<lambda>":
+        return _name_of_lambda(code.co_filename, code.co_firstlineno)
+    return code.co_name
+
+
+def _name_of_lambda(filename: str, line: int) -> str:
+    return f"<lambda> {filename}:{line}"
+
+
+def _functions(filename: str) -> Iterator[tuple[tuple[str, int], _Function]]:
+    """Yield the functions of a file, each by its name and the line with which its code begins."""
+    try:
+        tree = ast.parse("".join(linecache.getlines(filename)))
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
+            yield (node.name, first), node
+
+
+class _Context(NamedTuple):
+    """Around an expression: what is done with it."""
+
+    repeated: bool = False
+    # A comprehension is a loop whatever its line; a statement may be one only for what fails.
+    surely: bool = False
+    # It is run where it is a coroutine, or where it is a function.
+    runs_coroutine: bool = False
+    runs_function: bool = False
+    mapped: bool = False
+    awaited: bool = False
+    timed: bool = False
+    in_turn: bool = False
+    given: frozenset[str] = frozenset()
+    # The variables that refer to what comes of it.
+    kept: frozenset[str] = frozenset()
+
+    def plain(self) -> _Context:
+        """What is done with what is only used to make something."""
+        return _Context(self.repeated, self.surely, in_turn=self.in_turn, given=self.given)
+
+
+class _Found(NamedTuple):
+    name: str
+    mention: Mention
+    kept: frozenset[str]
+
+
+class _Reader:
+    """Reads the source of one function."""
+
+    def __init__(self, code: CodeType, loops: Loops) -> None:
+        self.filename = code.co_filename
+        self.looped = loops.lines(code)
+        self.found: list[_Found] = []
+        # The variables of loops, each with the names of what it comes from.
+        self.iterated: dict[str, set[str]] = {}
+        # What is started by a variable's name, and whether in a loop.
+        self.started: dict[str, bool] = {}
+        # The names among the arguments of calls.
+        self.handed: dict[str, set[str]] = {}
+
+    def read(self, node: _Function) -> Site:
+        """Return what a function says about those that it starts."""
+        for each in node.body:
+            self._statement(each, repeated=False)
+        started = set(self.started)
+        while more := set().union(*(self.iterated.get(each, ()) for each in started)) - started:
+            started |= more
+        mentions: dict[str, list[Mention]] = {}
+        for name, mention, kept in self.found:
+            given = mention.given.union(*(self.handed.get(each, ()) for each in kept))
+            begun = mention.started or not (mention.awaited or kept.isdisjoint(started))
+            mentions.setdefault(name, []).append(mention._replace(started=begun, given=given))
+        same = {name for name, repeated in self.started.items() if repeated and name not in self.iterated}
+        arguments = node.args
+        parameters = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
+        return Site(mentions, bool(self.started), not same.isdisjoint(parameters))
+
+    def _statement(self, node: ast.stmt, *, repeated: bool) -> None:
+        if isinstance(node, _SCOPES):
+            # What is defined inside is not done here.
+            return
+        if isinstance(node, (ast.For, ast.AsyncFor)):
+            self._expression(node.iter, _Context(repeated))
+            self._bind(node.target, node.iter)
+            self._statements(node.body, repeated=True)
+            self._statements(node.orelse, repeated=repeated)
+        elif isinstance(node, ast.While):
+            self._expression(node.test, _Context(repeated=True))
+            self._statements(node.body, repeated=True)
+            self._statements(node.orelse, repeated=repeated)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            if node.value is not None:
+                self._expression(node.value, _Context(repeated, kept=frozenset(_kept(targets))))
+        else:
+            for each in ast.iter_child_nodes(node):
+                self._part(each, repeated=repeated)
+
+    def _part(self, node: ast.AST, *, repeated: bool) -> None:
+        """Read a part of a statement: an expression, a statement, or what holds some of them, as a handler does."""
+        if isinstance(node, ast.stmt):
+            self._statement(node, repeated=repeated)
+        elif isinstance(node, ast.expr):
+            self._expression(node, _Context(repeated))
+        else:
+            for each in ast.iter_child_nodes(node):
+                self._part(each, repeated=repeated)
+
+    def _statements(self, nodes: Iterable[ast.stmt], *, repeated: bool) -> None:
+        for each in nodes:
+            self._statement(each, repeated=repeated)
+
+    def _expression(self, node: ast.expr, context: _Context) -> None:
+        if isinstance(node, ast.Call):
+            self._call(node, context)
+        elif isinstance(node, (ast.Name, ast.Attribute)):
+            if isinstance(node.ctx, ast.Load):
+                self._mention(node, context, called=False)
+        elif isinstance(node, ast.Lambda):
+            self._note(_name_of_lambda(self.filename, node.lineno), node, context, called=False)
+        elif isinstance(node, ast.Await):
+            within = _Context(context.repeated, context.surely, awaited=True, in_turn=True, kept=context.kept)
+            self._expression(node.value, within)
+        elif isinstance(node, _COMPREHENSIONS):
+            self._comprehension(node, context)
+        elif isinstance(node, ast.NamedExpr):
+            self._expression(node.value, context._replace(kept=context.kept | {node.target.id}))
+        else:
+            inner = context if isinstance(node, _CONTAINERS) else context.plain()
+            for each in ast.iter_child_nodes(node):
+                if isinstance(each, ast.expr):
+                    self._expression(each, inner)
+
+    def _comprehension(self, node: ast.expr, context: _Context) -> None:
+        inside = context._replace(repeated=True, surely=True, in_turn=False)
+        for number, generator in enumerate(node.generators):  # type: ignore[attr-defined]
+            self._expression(generator.iter, (inside if number else context).plain())
+            self._bind(generator.target, generator.iter)
+            for condition in generator.ifs:
+                self._expression(condition, inside.plain())
+        if isinstance(node, ast.DictComp):
+            self._expression(node.key, inside.plain())
+            self._expression(node.value, inside)
+        else:
+            self._expression(node.elt, inside)  # type: ignore[attr-defined]
+
+    def _call(self, node: ast.Call, context: _Context) -> None:
+        function = node.func
+        name = _name(function)
+        if isinstance(function, (ast.Name, ast.Attribute)):
+            receiver = self._mention(function, context, called=True)
+        else:
+            receiver = None
+            self._expression(function, context.plain())
+        kept = context.kept
+        if receiver is not None and name == "start":
+            # A thread, which is made before.
+            self._start(receiver, context.repeated)
+            if isinstance(receiver, ast.Call):
+                self._expression(receiver, context._replace(runs_function=True))
+                return
+        if receiver is not None and name in _KEEPING:
+            kept |= set(_kept([receiver]))
+        is_kept = name in _KEEPING or name in _OF_FUNCTIONS or name in _OF_COROUTINES or name in _MAPS
+        inner = context.plain()._replace(given=context.given | {name}, kept=kept if is_kept else frozenset())
+        place = _place_of_function(node, name)
+        called = _in_function(inner, context, name, in_threads=receiver is not None)
+        other = _in_other(inner, context, name)
+        for number, each in enumerate(node.args):
+            self._expression(each, called if number == place else other)
+        for word in node.keywords:
+            self._expression(word.value, called if place >= 0 and word.arg in _FUNCTIONS else other)
+        for one in _names([*node.args, *(word.value for word in node.keywords)]):
+            self.handed.setdefault(one, set()).add(name)
+
+    def _mention(self, node: ast.Name | ast.Attribute, context: _Context, *, called: bool) -> ast.expr | None:
+        """Note what a name stands for; return on what it is called."""
+        self._note(_name(node), node, context, called=called)
+        if (context.runs_function and not called) or (context.runs_coroutine and not context.awaited):
+            # Where each is waited for in turn, it shows by the frame whether there was another round.
+            self._start(node, context.repeated and not context.in_turn)
+        if isinstance(node, ast.Attribute):
+            if not isinstance(node.value, (ast.Name, ast.Attribute)) and not (called and node.attr == "start"):
+                in_turn = context.in_turn or node.attr == "result"
+                self._expression(node.value, context.plain()._replace(in_turn=in_turn))
+            return node.value
+        return None
+
+    def _start(self, node: ast.expr, repeated: bool) -> None:
+        name = _name(node)
+        if name:
+            self.started[name] = self.started.get(name, False) or repeated
+
+    def _note(self, name: str, node: ast.expr, context: _Context, *, called: bool) -> None:
+        # What is made of a class is called by the thread.
+        calls = context.runs_function and name[:1].isupper()
+        started = (context.runs_coroutine or calls) if called else (context.runs_function or context.runs_coroutine)
+        repeated = context.mapped or context.surely or (context.repeated and self._is_in_loop(node))
+        mention = Mention(repeated, started, context.awaited, context.timed, context.in_turn, called, context.given)
+        self.found.append(_Found(name, mention, context.kept))
+
+    def _is_in_loop(self, node: ast.expr) -> bool:
+        """Return whether the bytecode has a loop there: a loop that is only left through an exception is a retry."""
+        return not self.looped.isdisjoint(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+    def _bind(self, target: ast.expr, source: ast.expr) -> None:
+        names = set(_names([source]))
+        for each in _names([target]):
+            self.iterated.setdefault(each, set()).update(names)
+
+
+def _place_of_function(node: ast.Call, name: str) -> int:
+    """Return which argument of the call of `name` is a function that it calls, -1 where none is."""
+    place = 0 if name in _MAPS or name == "partial" else _OF_FUNCTIONS.get(name, -1)
+    if 0 <= place < len(node.args) - 1 and (inner := _name(node.args[place])) in _OF_FUNCTIONS:
+        # It starts what starts that.
+        place += 1 + _OF_FUNCTIONS[inner]
+    return place
+
+
+def _in_function(inner: _Context, outer: _Context, name: str, *, in_threads: bool) -> _Context:
+    """Return the context of the argument of `name` that is a function."""
+    maps = name in _MAPS
+    handed_on = maps or name == "partial"
+    return inner._replace(
+        mapped=maps or (handed_on and outer.mapped),
+        in_turn=inner.in_turn and not maps,
+        runs_coroutine=outer.runs_coroutine if handed_on else name in _OF_COROUTINES,
+        runs_function=(maps and in_threads) or outer.runs_function if handed_on else True,
+    )
+
+
+def _in_other(inner: _Context, outer: _Context, name: str) -> _Context:
+    """Return the context of any other argument of `name`."""
+    timed = name == "wait_for"
+    return inner._replace(runs_coroutine=name in _OF_COROUTINES or (timed and outer.runs_coroutine), timed=timed)
+
+
+def _name(node: ast.expr) -> str:
+    if isinstance(node, ast.Attribute):
+        return node.attr
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def _names(nodes: Iterable[ast.expr]) -> Iterator[str]:
+    """Yield the names that expressions consist of, but for what calls and attributes make of others."""
+    for node in nodes:
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            yield _name(node)
+        elif not isinstance(node, (ast.Lambda, ast.Await, *_COMPREHENSIONS)):
+            children = node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node)
+            yield from _names(each for each in children if isinstance(each, ast.expr))
+
+
+def _kept(targets: Iterable[ast.expr]) -> Iterator[str]:
+    """Yield the names of the variables in which targets are."""
+    for each in targets:
+        if isinstance(each, ast.Subscript):
+            yield from _kept([each.value])
+        elif isinstance(each, (ast.Tuple, ast.List, ast.Starred)):
+            yield from _kept(one for one in ast.iter_child_nodes(each) if isinstance(one, ast.expr))
+        elif _name(each):
+            yield _name(each)
