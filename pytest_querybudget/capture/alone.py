@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import threading
 from collections.abc import Callable
@@ -16,6 +17,7 @@ FREE_THREADED = not getattr(sys, "_is_gil_enabled", lambda: True)()
 # One for all, so that no two threads wait for each other: the garbage collector may come to it at any moment, also in a
 # thread that has it.
 LOCK = threading.RLock()
+LONGEST_WAIT = 0.1
 
 
 def alone(function: Callable[P, R]) -> Callable[P, R]:
@@ -29,3 +31,29 @@ def alone(function: Callable[P, R]) -> Callable[P, R]:
             return function(*args, **kwargs)
 
     return locked
+
+
+def uncollected(function: Callable[P, R]) -> Callable[P, R]:
+    """Let no garbage be collected meanwhile, where that may happen at any moment: up to Python 3.11.
+
+    A frame of another thread becomes an object when somebody asks for it. If that starts a collection, and that lets
+    the other thread run, the frame may be gone before the object is there, and the interpreter crashes.
+    """
+    if sys.version_info >= (3, 12):
+        return function
+
+    @wraps(function)
+    def uncollecting(*args: P.args, **kwargs: P.kwargs) -> R:
+        # A process that was forked while another thread had the lock would wait for ever.
+        held = LOCK.acquire(timeout=LONGEST_WAIT)
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            return function(*args, **kwargs)
+        finally:
+            if enabled:
+                gc.enable()
+            if held:
+                LOCK.release()
+
+    return uncollecting

@@ -10,7 +10,7 @@ from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_querybudget.capture.alone import alone
+from pytest_querybudget.capture.alone import alone, uncollected
 from pytest_querybudget.capture.stacks import Standing, begun_at, thread_frames
 from pytest_querybudget.capture.waiting import waiting_frames
 from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window, next_serial
@@ -136,6 +136,7 @@ class Journal:
         """Return where the test function stands: a coroutine by its line, for it waits and runs at two instructions."""
         return frame.f_lineno or -1 if self.by_line else begun_at(frame)
 
+    @uncollected
     def _find_frame(self) -> FrameType | None:
         frame = thread_frames(self.thread)
         while frame is not None:

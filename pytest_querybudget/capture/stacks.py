@@ -9,6 +9,7 @@ from opcode import opmap
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeAlias
 
+from pytest_querybudget.capture.alone import uncollected
 from pytest_querybudget.capture.loops import Loops
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, LIBRARY, Source
 from pytest_querybudget.recording.places import Place
@@ -433,6 +434,7 @@ class StackReader:
         self.outermost = None
 
 
+@uncollected
 def thread_frames(ident: int) -> FrameType | None:
     """Return the innermost frame of another thread."""
     return sys._current_frames().get(ident)  # noqa: SLF001 - documented, and the only way to see another thread

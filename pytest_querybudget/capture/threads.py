@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 from weakref import ref
 
+from pytest_querybudget.capture.alone import uncollected
 from pytest_querybudget.capture.stacks import thread_frames
 
 _POOL = "concurrent/futures/thread.py"
@@ -34,6 +35,7 @@ class Strays(dict[int, str]):
         super().__init__()
         self.same: dict[int, Callable[[], bool]] = {}
 
+    @uncollected
     def note(self, thread: threading.Thread, name: str) -> None:
         """Take a thread that is still running for a stray, unless it waits for jobs of others or serves them."""
         ident = thread.ident or 0

@@ -2,48 +2,20 @@
 
 from __future__ import annotations
 
-import gc
 import sys
 import threading
-from collections.abc import Callable
-from functools import wraps
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
-from typing import Any, ParamSpec, TypeVar
+from typing import Any
 
-from pytest_querybudget.capture.alone import FREE_THREADED, LOCK
+from pytest_querybudget.capture.alone import FREE_THREADED, uncollected
 from pytest_querybudget.capture.stacks import thread_frames
 
-P = ParamSpec("P")
-R = TypeVar("R")
 # How many threads are looked at, and how deep coroutines may await one another.
 MOST_THREADS = 64
 DEEPEST_AWAITED = 500
 
 
-def _uncollected(function: Callable[P, R]) -> Callable[P, R]:
-    """Let no garbage be collected meanwhile, where that may happen at any moment: up to Python 3.11.
-
-    A frame of another thread becomes an object when somebody asks for it. If that starts a collection, and that lets
-    the other thread run, the frame may be gone before the object is there, and the interpreter crashes.
-    """
-    if sys.version_info >= (3, 12):
-        return function
-
-    @wraps(function)
-    def alone(*args: P.args, **kwargs: P.kwargs) -> R:
-        with LOCK:
-            if not gc.isenabled():
-                return function(*args, **kwargs)
-            gc.disable()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                gc.enable()
-
-    return alone
-
-
-@_uncollected
+@uncollected
 def waiting_frames(thread: int) -> list[list[FrameType]]:
     """Return the stacks of what waits while something else runs, each with the outermost frame first.
 
@@ -53,7 +25,7 @@ def waiting_frames(thread: int) -> list[list[FrameType]]:
     return [*map(awaiting_frames, running_tasks(None)), *_outside(thread)]
 
 
-@_uncollected
+@uncollected
 def all_waiting_frames(thread: int) -> list[list[FrameType]]:
     """Return the stacks of what waits, in other threads than the test's and this one, too.
 
@@ -71,7 +43,7 @@ def all_waiting_frames(thread: int) -> list[list[FrameType]]:
     return stacks
 
 
-@_uncollected
+@uncollected
 def stack_of(own: frozenset[int], thread: int, known: Any) -> tuple[list[FrameType], Any]:
     """Return the stack that has one of the code objects with these ids, outermost first, and the task that it is of.
 

@@ -147,9 +147,10 @@ class NoNPlusOne(LoopRule):
     happens. Other reads count when the same query comes from the same stack of application frames, inside a loop, for
     different keys. Pages, chunks of an IN list and the levels of a tree are no loop.
 
-    Where each read is a thread's or a task's of its own, whoever waits for them must name the function and what starts
-    it (`gather`, `create_task`, `submit`, `map`, ...), and one of the two in a loop or a comprehension only. A function
-    that is started by another name, as a `partial` or an alias, is not found.
+    Where each read is a thread's or a task's of its own, the source of whoever waits for them must start the function
+    by its name (by `gather`, `create_task`, `submit`, `map`, ...) in a loop or a comprehension only, or in a function
+    that is awaited in a loop. What several names are written down for, one by one, is no loop, whatever helper runs
+    them. A function that is started by another name, as an alias, or whose source is not to be had is not found.
 
     ## Why is this bad
 
