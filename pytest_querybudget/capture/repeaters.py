@@ -28,6 +28,8 @@ from pytest_querybudget.recording.model import Statement
 
 # How many times it is asked who has started a thread or a task: each looks at all that wait.
 MOST_ASKED = 16
+# How many places of a function are told apart.
+MOST_PLACES = 1 << 20
 # Between a function and the one that it has called lies what calls several in turn without being in a loop for them: an
 # event loop its tasks, a server the handler of each request, a stack of contexts what was put on it.
 _EVENT_LOOP, _SERVER, _EXIT = "event loop", "server", "exit"
@@ -51,7 +53,7 @@ class Repeaters:
         self.starters = Starters(reader.loops)
 
     def meet(self, journal: Journal, entry: Statement, reading: Reading) -> None:
-        """Remember what waits while a statement is sent for the first time, where it may have started what runs."""
+        """Remember what waits while a statement is sent for the first time, where that may have started what runs."""
         if journal.frame is not None and (reading.stack.tested < 0 or _is_in_event_loop(journal.frame)):
             self._waiting(journal, entry)
 
@@ -179,42 +181,65 @@ class Repeaters:
         found: list[Waiting] = []
         for frames in all_waiting_frames(journal.thread):
             functions: list[FrameType] = []
+            called: FrameType | None = None
             is_told = in_framework = False
             for each in frames:
                 kind = self.reader.files.kind(each.f_code.co_filename)
-                if kind == FRAMEWORK:
-                    in_framework = True
-                elif kind == APPLICATION:
-                    if in_framework:
-                        # It has called the application, which may in turn call a framework.
-                        functions.clear()
-                        is_told, in_framework = True, False
-                    if self.is_arrangement(journal, each):
-                        is_told = True
-                    else:
-                        functions.append(each)
+                if kind != APPLICATION:
+                    called = called or each
+                    in_framework = in_framework or kind == FRAMEWORK
+                    continue
+                called = None
+                if in_framework:
+                    # It has called the application, which may in turn call a framework.
+                    functions.clear()
+                    is_told, in_framework = True, False
+                if self.is_arrangement(journal, each):
+                    is_told = True
+                else:
+                    functions.append(each)
             if functions:
-                found.append(Waiting(functions, self._met(functions, entry), is_told))
+                again = self._met(functions, entry)
+                if called is not None and self._met([called], entry) >= 0:
+                    # It still waits for what it waited for then.
+                    again = -1
+                found.append(Waiting(functions, again, is_told))
         return found
 
     def _met(self, frames: list[FrameType], entry: Statement) -> int:
-        """Return the index of the innermost frame that waited when a statement was sent before, and remember all."""
-        # Frames that send it themselves remember its number.
-        serial = -1 - entry.serial
+        """Return the index of the innermost frame that was there when a statement was sent before; remember all.
+
+        It is -1 also where that frame stood elsewhere in its function: then it has not come back.
+        """
         traced = sys.gettrace() is not None
-        again = -1
         if traced and entry.resumed is None:
             entry.resumed = set()
+        again = -1
         for index, frame in enumerate(frames):
+            # Frames that send it themselves remember its number.
+            there = -1 - entry.serial * MOST_PLACES
+            place = there - self._place(frame)
             known = mark_of(frame)
-            met = serial in known.statements
-            known.add(serial, self.reader.since)
+            met, came_back = there in known.statements, place in known.statements
+            known.add(there, self.reader.since)
+            known.add(place, self.reader.since)
             if traced and entry.resumed is not None and frame.f_code.co_flags & RESUMABLE:
-                met = met or -id(frame) in entry.resumed
-                entry.resumed.add(-id(frame))
+                # A tracer takes the mark off what is resumed.
+                there, place = (-1 - id(frame) * MOST_PLACES - each for each in (0, self._place(frame)))
+                met, came_back = met or there in entry.resumed, came_back or place in entry.resumed
+                entry.resumed |= {there, place}
             if met:
-                again = index
+                again = index if came_back else -1
         return again
+
+    def _place(self, frame: FrameType) -> int:
+        """Return where a function stands: in no loop, or a coroutine in which line of one.
+
+        It waits and runs at two instructions of a line. Any other function may not wait yet for what it has started.
+        """
+        if not self._loops(frame):
+            return 0
+        return 2 + (frame.f_lineno or 0) if frame.f_code.co_flags & RESUMABLE else 1
 
 
 def _is_in_event_loop(test: FrameType) -> bool:

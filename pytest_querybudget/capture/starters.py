@@ -13,7 +13,7 @@ from pytest_querybudget.capture.sites import Mention, Site, Sites, name_of
 class Waiting(NamedTuple):
     """The frames of the application's functions on a stack that waits, the outermost first.
 
-    `again` is the index of the innermost one that waited already when the same was sent before, -1 when none did.
+    `again` is the index of the innermost one that was there when the same was sent before and waits anew, -1 if none.
     It `is_told` to run by the test or a web client if that is on the stack, too.
     """
 

@@ -143,6 +143,8 @@ async def poll(key):
             return found
 async def two_polls():
     return await poll(1), await poll(2)
+async def two_polls_at_once():
+    return await asyncio.gather(poll(1), poll(2))
 async def two_attempts():
     for attempt in range(3):
         try:
@@ -320,7 +322,7 @@ CLEAN = """two two_shown two_on_a_sitemap two_and_a_dictionary two_and_a_log two
     two_mapped_to_text two_in_threads two_submitted two_mapped_by_what_is_called_so two_whose_answers_are_mapped
     two_by_a_helper_with_a_limit two_by_a_helper_that_starts_each two_by_a_helper_that_awaits_each
     two_by_a_helper_with_threads two_made_by_one_function two_events two_that_are_waited_for_in_a_loop
-    two_that_are_undone two_polls two_attempts""".split()
+    two_that_are_undone two_polls two_polls_at_once two_attempts""".split()
 LOOPS = """each_in_a_comprehension each_by_a_generator each_by_map each_as_completed each_in_a_thread each_by_a_helper each_submitted
     each_mapped each_in_a_function_of_its_own each_by_a_late_import each_by_a_lambda each_in_a_thread_of_its_own
     each_through_a_function each_of_a_repository each_through_a_lambda each_through_an_inner_function
