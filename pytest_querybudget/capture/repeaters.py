@@ -211,23 +211,20 @@ class Repeaters:
 
         It is -1 also where that frame stood elsewhere in its function: then it has not come back.
         """
-        traced = sys.gettrace() is not None
-        if traced and entry.resumed is None:
-            entry.resumed = set()
         again = -1
         for index, frame in enumerate(frames):
             # Frames that send it themselves remember its number.
-            there = -1 - entry.serial * MOST_PLACES
-            place = there - self._place(frame)
+            there, at = -1 - entry.serial * MOST_PLACES, self._place(frame)
             known = mark_of(frame)
-            met, came_back = there in known.statements, place in known.statements
+            met, came_back = there in known.statements, there - at in known.statements
             known.add(there, self.reader.since)
-            known.add(place, self.reader.since)
-            if traced and entry.resumed is not None and frame.f_code.co_flags & RESUMABLE:
-                # A tracer takes the mark off what is resumed.
-                there, place = (-1 - id(frame) * MOST_PLACES - each for each in (0, self._place(frame)))
-                met, came_back = met or there in entry.resumed, came_back or place in entry.resumed
-                entry.resumed |= {there, place}
+            known.add(there - at, self.reader.since)
+            if at and sys.gettrace() is not None and frame.f_code.co_flags & RESUMABLE:
+                # A tracer takes the mark off what is resumed. Another frame may get its address, but in a loop rarely.
+                address = -1 - id(frame) * MOST_PLACES - at
+                entry.resumed = entry.resumed or set()
+                met = came_back = came_back or address in entry.resumed
+                entry.resumed.add(address)
             if met:
                 again = index if came_back else -1
         return again

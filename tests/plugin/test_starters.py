@@ -463,3 +463,30 @@ def test_the_application_sends_what_it_sends_without_the_plugin(suite: Suite) ->
         head=HEAD + "from app import counted\n",
     )
     assert [test["phases"]["call"]["queries"] for test in done.tests.values()] == [6] * 3
+
+
+IN_TURN = """each_through_a_function each_of_a_repository each_through_a_lambda each_through_a_decorator
+    two_polls two_polls_at_once two_that_are_undone""".split()
+
+
+def test_a_tracer_changes_nothing(suite: Suite) -> None:
+    """A tracer, as that of coverage, takes the mark off a frame that is resumed."""
+    write(suite)
+    done = suite.run(
+        f"""
+        @pytest.mark.parametrize("name", {IN_TURN!r})
+        def test_it(name):
+            before = sys.gettrace()
+            threading.settrace(tracer)
+            sys.settrace(tracer)
+            try:
+                asyncio.run(getattr(work, name)())
+            finally:
+                sys.settrace(before)
+                threading.settrace(before)
+        """,
+        head=HEAD + "import asyncio, sys, threading\nfrom app import work\ndef tracer(*_):\n    return tracer\n",
+    )
+    found = {name: [each["rule"] for each in test["findings"]] for name, test in done.tests.items()}
+    expected = [name for name in IN_TURN if name in LOOPS]
+    assert [name for name in IN_TURN if found[f"test_it[{name}]"]] == expected
