@@ -86,11 +86,16 @@ class Starters:
         )
 
     def _all_loop(self, stacks: list[Waiting], links: list[tuple[Waiting, _Link]]) -> bool:
+        """Return whether one of the stacks that are linked loops, and none of the others does not."""
         others = [each for each in stacks if all(each is not stack for stack, _ in links)]
-        return all(self._loops(stack, link, others) for stack, link in links)
+        answers = [self._loops(stack, link, others) for stack, link in links]
+        return True in answers and False not in answers
 
-    def _loops(self, stack: Waiting, link: _Link, others: list[Waiting]) -> bool:
-        """Return whether a stack starts what runs in a loop, or was itself started in one by one of the others."""
+    def _loops(self, stack: Waiting, link: _Link, others: list[Waiting]) -> bool | None:
+        """Return whether a stack starts what runs in a loop, or was itself started in one by one of the others.
+
+        It is None where it waits in a loop that it has not gone round yet, as several do that run at once.
+        """
         if link.repeated and not link.in_turn:
             return True
         if stack.again >= 0 and self._goes_round(stack):
@@ -98,11 +103,16 @@ class Starters:
             # works off.
             at = stack.function_of(stack.again)
             return link.repeated or at < link.at or (at > link.at and link.once)
+        if not (link.repeated or stack.is_told):
+            outer = self._links(others, _wanted(stack.frames[0].f_code), "")
+            if outer and self._all_loop(others, outer):
+                return True
         # One that waits in each round may have been called twice, and have gone round once: polling, for instance.
-        if link.repeated or stack.is_told or not others:
-            return False
-        outer = self._links(others, _wanted(stack.frames[0].f_code), "")
-        return bool(outer) and self._all_loop(others, outer)
+        waits = link.repeated or (link.once and any(map(self._stands, stack.frames)))
+        return None if waits else False
+
+    def _stands(self, frame: FrameType) -> bool:
+        return self.loops.contains(frame.f_code, frame.f_lasti)
 
     def _goes_round(self, stack: Waiting) -> bool:
         """Return whether the innermost function that was there before waits in a loop of it, for what it names there.
@@ -110,7 +120,7 @@ class Starters:
         One that works off what it has put down line by line, as to undo it, names it elsewhere.
         """
         frame = stack.frames[stack.again]
-        if not self.loops.contains(frame.f_code, frame.f_lasti):
+        if not self._stands(frame):
             return False
         inner = [each.f_code for each in stack.frames[stack.again + 1 :] if not _is_comprehension(each.f_code)]
         code = stack.frames[stack.function_of(stack.again)].f_code
