@@ -55,7 +55,7 @@ class Repeaters:
     def meet(self, journal: Journal, entry: Statement, reading: Reading) -> None:
         """Remember what waits while a statement is sent for the first time, where that may have started what runs."""
         if journal.frame is not None and (reading.stack.tested < 0 or _is_in_event_loop(journal.frame)):
-            self._waiting(journal, entry)
+            self._stacks_that_wait(journal, entry)
 
     def find(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
@@ -162,7 +162,7 @@ class Repeaters:
             # Each is sent in a request of its own.
             entry.repeater = Repeater.REQUEST
             return
-        stacks = self._waiting(journal, entry)
+        stacks = self._stacks_that_wait(journal, entry)
         if self.starters.are_looping(stacks, frames):
             entry.repeater = Repeater.APPLICATION
             compare(entry, reading, COMPARED)
@@ -173,7 +173,7 @@ class Repeaters:
     def _loops(self, frame: FrameType | None) -> bool:
         return frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti)
 
-    def _waiting(self, journal: Journal, entry: Statement) -> list[Waiting]:
+    def _stacks_that_wait(self, journal: Journal, entry: Statement) -> list[Waiting]:
         """Return the application's functions that wait while this thread or task runs, stack by stack.
 
         The test, what arranges for it and what a web client waits for are left out: each request is one of its own.
