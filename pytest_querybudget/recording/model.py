@@ -45,7 +45,7 @@ class StackLike(Protocol):
         """Places, innermost first."""
 
     @property
-    def paths(self) -> set[str]:
+    def paths(self) -> frozenset[str]:
         """The files of its places."""
 
     def is_own(self, index: int) -> bool:
