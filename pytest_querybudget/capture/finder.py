@@ -87,7 +87,7 @@ class Finder:
         # Several statements come from one call of `create_all`, `flush` or a query with eager loads.
         if (
             standing is None
-            or (away := distance(self.reader, shape.recalled, standing, 2)) < 0
+            or (away := distance(self.reader, shape.approaches, standing, 2)) < 0
             # The test goes on while a thread of it stays where it was.
             or standing.stack.position != journal.position(None)
             or not _waits(journal, standing.stack, standing.waiting)

@@ -27,27 +27,18 @@ from pytest_querybudget.capture.stacks import (
 )
 
 _getframe = sys._getframe  # noqa: SLF001
-# How many stacks are remembered of a statement that several lines send.
-MOST_RECALLED = 4
-
-
-class Recalling(Protocol):
-    """A shape of statement, with the stacks it was sent from last, also by earlier tests."""
-
-    recalled: tuple[Recalled, ...]
+# In how many ways through SQLAlchemy a statement is remembered to have been sent, and by how many lines in each.
+MOST_APPROACHES = 8
+MOST_RECALLED = 64
 
 
 class Recalled(NamedTuple):
     """A stack that was read, and what to compare with it: it keeps no frame alive.
 
-    `away` is how far away the first frame of the `parts` is, and `inside` the code of the one inside of it. Where that
-    is no code of SQLAlchemy, the `parts` tell all frames; `called` is what is `inside` in the reading. `others` are the
-    ids of the code of the application's functions but the test, `crossed` is how many steps lie inside of the greenlet,
-    -1 where there is none, and `age` is that of what the reader knew.
+    `called` is what is `inside` in the reading, `others` are the ids of the code of the application's functions but the
+    test, and `crossed` is how many steps lie inside of the greenlet, -1 where there is none.
     """
 
-    away: int
-    inside: CodeType | None
     called: CodeType | None
     parts: tuple[Part, ...]
     stack: Stack
@@ -56,62 +47,122 @@ class Recalled(NamedTuple):
     beyond: Way
     others: frozenset[int]
     crossed: int
-    age: int
+
+
+class Approach:
+    """The stacks from which a statement was sent by one way through SQLAlchemy, also by earlier tests.
+
+    `inside` is the innermost code that an interesting frame has called, and `away` is how far away that runs. It is
+    None where it is not SQLAlchemy's, and then all frames are compared: what another library calls may be the
+    application's, as far away as what was the library's. `age` is that of what the reader knew.
+    """
+
+    __slots__ = ("age", "away", "inside", "known", "lines")
+
+    def __init__(self, away: int, inside: CodeType | None, age: int) -> None:
+        self.away = away
+        self.inside = inside
+        self.age = age
+        # By the two innermost lines.
+        self.known: dict[object, Recalled] = {}
+        # The ids of the code of the innermost ones, which the stacks keep alive.
+        self.lines: set[int] = set()
+
+    def add(self, key: object, known: Recalled) -> None:
+        """Remember a stack."""
+        if len(self.known) >= MOST_RECALLED:
+            self.known.clear()
+            self.lines.clear()
+        self.known[key] = known
+        self.lines.add(id(known.parts[0][1]))
+
+
+class Approached(Protocol):
+    """A shape of statement, and the ways in which it was sent."""
+
+    approaches: tuple[Approach, ...]
 
 
 def read(
     reader: StackReader,
-    shape: Recalling,
+    shape: Approached,
     own: frozenset[int],
     position: Callable[[FrameType | None], int],
     above: int,
 ) -> Reading:
     """Return the stack from `above` frames outwards on, and remember it with the shape of the statement."""
-    for known in shape.recalled:
-        reading = recall(reader, known, own, position, above + 1)
-        if reading is not None:
-            return reading
-    reading = reader.read(_getframe(above), own, position)
+    for approach in shape.approaches:
+        inside = approach.inside
+        try:
+            within = _getframe(approach.away + above)
+        except ValueError:
+            continue
+        if inside is None or within.f_code is inside:
+            frame = within if inside is None else within.f_back
+            known = approach.known.get(_key(frame, own)) if approach.age == reader.age else None
+            reading = None if known is None else _recall(reader, known, frame, own, position)
+            if reading is not None:
+                return reading
+    outwards = _getframe(above)
+    reading = reader.read(outwards, own, position)
     if len(reading.frames) < DEEPEST and not reading.stack.recursive:
-        shape.recalled = (_remember(reader, reading), *shape.recalled[: MOST_RECALLED - 1])
+        _remember(reader, shape, reading, outwards, own)
     return reading
 
 
-def _remember(reader: StackReader, reading: Reading) -> Recalled:
-    """Return what tells a stack like this one."""
-    parts, stack = reading.parts, reading.stack
+def _key(frame: FrameType | None, own: frozenset[int]) -> object:
+    """Return what tells the two innermost lines of a stack from others, but not one test from the other."""
+    if frame is None or id(frame.f_code) in own:
+        return None
+    outer = frame.f_back
+    if outer is None or id(outer.f_code) in own:
+        return id(frame.f_code), frame.f_lasti
+    return id(frame.f_code), frame.f_lasti, id(outer.f_code), outer.f_lasti
+
+
+def _remember(
+    reader: StackReader, shape: Approached, reading: Reading, outwards: FrameType, own: frozenset[int]
+) -> None:
+    parts = reading.parts
     between, code, instruction, kind = parts[0]
     inside = between[-1] if between and kind == CROSSING else reading.inside
-    away = 0 if inside is None else len(between)
+    frame: FrameType | None = outwards
     if inside is not None:
-        # What another library calls may be the application's, as far away as what was the library's.
         parts = (((), code, instruction, kind), *parts[1:])
+        for _ in between:
+            frame = None if frame is None else frame.f_back
     others = frozenset([id(code) for _, code, _, kind in parts if kind == LINE])
     crossed = len(reading.near) if CROSSING in [kind for _, _, _, kind in parts] else -1
-    facts = stack, reading.entered, reading.near, reading.beyond, others, crossed, reader.age
-    return Recalled(away, inside, reading.inside, parts, *facts)
+    facts = reading.stack, reading.entered, reading.near, reading.beyond, others, crossed
+    away = 0 if inside is None else len(between) - 1
+    _approach(reader, shape, away, inside).add(_key(frame, own), Recalled(reading.inside, parts, *facts))
 
 
-def recall(  # noqa: C901, PLR0912 - one pass for each statement
-    reader: StackReader, known: Recalled, own: frozenset[int], position: Callable[[FrameType | None], int], above: int
+def _approach(reader: StackReader, shape: Approached, away: int, inside: CodeType | None) -> Approach:
+    """Return the ways by one way through SQLAlchemy, new ones where there are none that still hold."""
+    holding = [each for each in shape.approaches if each.age == reader.age]
+    for each in holding:
+        if each.away == away and each.inside is inside:
+            return each
+    new = Approach(away, inside, reader.age)
+    shape.approaches = (new, *holding[: MOST_APPROACHES - 1])
+    return new
+
+
+def _recall(  # noqa: C901, PLR0912 - one pass for each statement
+    reader: StackReader,
+    known: Recalled,
+    frame: FrameType | None,
+    own: frozenset[int],
+    position: Callable[[FrameType | None], int],
 ) -> Reading | None:
-    """Return the stack as it is seen from `above` frames outwards, where it is the known one; None where it is not.
+    """Return the stack from `frame` outwards where it is the known one, None where it is not.
 
-    Another test may be on it. What SQLAlchemy calls before it sends a statement is not compared frame by frame: called
+    Another test may be on it. What SQLAlchemy calls before it sends a statement was not compared frame by frame: called
     by the same line, and as deep, it is the same.
     """
-    if known.age != reader.age or not known.others.isdisjoint(own):
+    if not known.others.isdisjoint(own):
         return None
-    away = known.away + above
-    try:
-        within = _getframe(away if known.inside is None else away - 1)
-    except ValueError:
-        return None
-    frame: FrameType | None = within
-    if known.inside is not None:
-        if within.f_code is not known.inside:
-            return None
-        frame = within.f_back
     frames: list[FrameType] = []
     test = request = None
     same = True
@@ -164,21 +215,20 @@ def _of_another_test(
     return Reading(stack, frames, known.entered, request, near, beyond, known.called)
 
 
-def distance(reader: StackReader, remembered: tuple[Recalled, ...], standing: Standing, above: int) -> int:
+def distance(reader: StackReader, approaches: tuple[Approach, ...], standing: Standing, above: int) -> int:
     """Return how far away the application's innermost frame is, if it is that of `standing` at the same instruction.
 
-    Then so are all frames further out. It is -1 for any other. `above` is as in `recall`.
+    Then so are all frames further out. It is -1 for any other. `above` is as in `read`.
     """
-    for known in remembered:
-        away = known.away
+    for approach in approaches:
         try:
-            within = _getframe(away + above - 1)
+            within = _getframe(approach.away + above)
         except ValueError:
             continue
-        frame = within.f_back if within.f_code is known.inside else None
+        frame = within.f_back if within.f_code is approach.inside else None
         if frame is not None:
             if frame.f_trace is standing.marks[0]:
-                return away if frame.f_lasti == standing.instruction else -1
-            if frame.f_code is known.parts[0][1]:
+                return approach.away + 1 if frame.f_lasti == standing.instruction else -1
+            if id(frame.f_code) in approach.lines:
                 return -1
     return reader.distance(_getframe(above), standing)
