@@ -90,9 +90,16 @@ class BudgetReader:
         """The names of all markers that declare something."""
         return frozenset({*self.rules, ALLOW, GROUP})
 
+    @cached_property
+    def undeclared(self) -> Budget:
+        """The budget of a test without any marker, as most are."""
+        return self.of_markers(())
+
     def of_item(self, item: Any) -> Budget:
         """Read the markers of a test, of another item its own alone. Raises `BudgetError`."""
         names = self.marker_names
+        if names.isdisjoint([mark.name for node in item.listchain() for mark in node.own_markers]):
+            return self.undeclared
         own = None if hasattr(item, "function") else item.own_markers
         return self.of_markers(
             [

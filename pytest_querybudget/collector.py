@@ -54,19 +54,19 @@ class Collector:
             if getattr(report, "failed", False) and hasattr(report, "nodeid"):
                 self.outcomes.setdefault(report.nodeid, {})["part"] = "failed"
             return
-        if report.when == "setup":
-            self.outcomes[report.nodeid] = {}
-            self.durations[report.nodeid] = 0.0
-        phases = self.outcomes.setdefault(report.nodeid, {})
-        phases[report.when] = _outcome(report)
-        self.durations[report.nodeid] = self.durations.get(report.nodeid, 0.0) + getattr(report, "duration", 0.0)
+        nodeid, phase = report.nodeid, report.when
+        if phase == "setup":
+            self.outcomes[nodeid] = {}
+            self.durations[nodeid] = 0.0
+        self.outcomes.setdefault(nodeid, {})[phase] = _outcome(report)
+        self.durations[nodeid] = self.durations.get(nodeid, 0.0) + getattr(report, "duration", 0.0)
         handed = self.hands.take(report)
         if handed is not None:
-            self.tests[report.nodeid] = handed.test
+            self.tests[nodeid] = handed.test
             self.problems += handed.problems
             self.chances += handed.allowances
             if handed.sized is not None:
-                self._add_sized(report.nodeid, handed.sized)
+                self._add_sized(nodeid, handed.sized)
 
     def _add_sized(self, nodeid: str, plain: dict[str, Any]) -> None:
         from pytest_querybudget.sizes import SizedTest
@@ -139,14 +139,8 @@ class Collector:
 
     def make_report(self) -> Report:
         """Put what has been collected together."""
-        tests = tuple(
-            replace(
-                entry,
-                outcome=_combined(self.outcomes.get(nodeid, {})),
-                duration=self.durations.get(nodeid, 0.0),
-            )
-            for nodeid, entry in sorted(self.tests.items())
-        )
+        self.tests = {nodeid: self._ended(nodeid, entry) for nodeid, entry in sorted(self.tests.items())}
+        tests = tuple(self.tests.values())
         found = (*self.problems, *self._stale(), *self._lost())
         problems = {(each.slug, each.text, each.nodeid): each for each in found}
         return Report(
@@ -156,6 +150,14 @@ class Collector:
             tests=tests,
             problems=tuple(problems[key] for key in sorted(problems, key=str)),
         )
+
+    def _ended(self, nodeid: str, entry: TestEntry) -> TestEntry:
+        """Return the entry of a test with its outcome and duration, of all phases that were reported so far."""
+        outcome = _combined(self.outcomes.get(nodeid, {}))
+        duration = self.durations.get(nodeid, 0.0)
+        if (entry.outcome, entry.duration) == (outcome, duration):
+            return entry
+        return replace(entry, outcome=outcome, duration=duration)
 
     def _write(self) -> None:
         if not self.settings.reports or self.report is None:

@@ -31,6 +31,8 @@ class Current:
     # How many markers there were when they were read, and what is wrong with them.
     marks: int = 0
     mistake: str = ""
+    # The phases that some rule of the budget judges.
+    judged: frozenset[str] = frozenset()
     verdicts: list[Verdict] = field(default_factory=list)
     used: set[Permission] = field(default_factory=set)
     failed: bool = False
@@ -113,11 +115,11 @@ def then(outcome: Any, check: Callable[[], None]) -> Exception | None:
 
 def mark_count(item: pytest.Item) -> int:
     """Return how many markers a test has, so that new ones are noticed."""
-    return sum(len(node.own_markers) for node in item.listchain())
+    return sum([len(node.own_markers) for node in item.listchain()])
 
 
 # Fixtures whose value shows the recording to the test.
-_SHOWING = ("query_budget", "query_growth")
+_SHOWING = frozenset({"query_budget", "query_growth"})
 
 
 def is_read(settings: Settings, budget: Budget) -> bool:
@@ -135,8 +137,7 @@ def located(item: pytest.Item, settings: Settings, budget: Budget, judged: froze
         return None
     if any(each.rule.needs_plans for each in budget.declarations.values()):
         return None
-    fixtures = getattr(item, "fixturenames", ())
-    return None if any(each in fixtures for each in _SHOWING) else _CALL
+    return _CALL if _SHOWING.isdisjoint(getattr(item, "fixturenames", ())) else None
 
 
 def judged_after(phase: str, item: pytest.Item) -> tuple[str, ...]:

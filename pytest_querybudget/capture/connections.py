@@ -179,6 +179,8 @@ class Connections:
 
         `fixtures` returns the values of fixtures of several tests: what they hold is meant for the next test.
         """
+        if not (self.out or self.detached):
+            return
         with self.lock:
             everything = [each for known in list(self.out.values()) for each in known] + self.detached
             left = [each for each in everything if self._is_of(journal, each) and each.is_out()]

@@ -413,6 +413,11 @@ class Recording:
         """Say how much it holds, and nothing of it."""
         return f"<Recording of {self.nodeid}: {self.queries()} queries>"
 
+    @property
+    def sent(self) -> bool:
+        """Whether any statement was sent."""
+        return any(each.statements for each in self.windows)
+
     def statements(self, *phases: str) -> Iterator[Statement]:
         """Yield the statements of the given phases (of all when none is given), in the order of their first send."""
         for window in self.windows:
