@@ -29,7 +29,8 @@ _NOBODY = SimpleNamespace()
 
 def _runner_frame() -> FrameType | None:
     """Return the frame from which pytest runs the current phase of a test: what lies beyond says nothing of it."""
-    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001
+    # Between it and this lie at least as many of this plugin and of pluggy.
+    frame: FrameType | None = sys._getframe(5)  # noqa: SLF001
     runner = vars(sys.modules["_pytest.runner"])
     while frame is not None and frame.f_globals is not runner:
         frame = frame.f_back
@@ -162,10 +163,13 @@ class Instruments:
 
     def open(self, phase: str, label: str | None = None) -> Window | None:
         """Begin a window."""
+        self._listen_again()
+        return self._open(phase, label)
+
+    def _open(self, phase: str, label: str | None = None) -> Window | None:
         self.phase = phase
         if self.capture is None or self.journal is None:
             return None
-        self._listen_again()
         self.capture.reader.outermost = _runner_frame()
         window: Window = self.journal.open(phase, label)
         return window
@@ -199,8 +203,8 @@ class Instruments:
             )
 
     def begin_teardown(self) -> None:
-        """Begin the teardown: remember which threads the call has left running."""
-        self.open("teardown")
+        """Begin the teardown, right after the call: remember which threads that has left running."""
+        self._open("teardown")
         if self.threads_before is not None:
             self.threads_left = frozenset(threading.enumerate()) - self.threads_before
 

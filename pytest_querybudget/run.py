@@ -125,9 +125,9 @@ class Run:
             budget = Budget()
             if any(mark.name in self.budgets.marker_names for mark in item.iter_markers()):
                 mistake = f"the budget could not be read: {type(error).__name__} inside pytest-querybudget"
-        judged = self.judge.phases(budget)
+        judged, nodes = self.judge.phases(budget), item.listchain()
         recording = Recording(item.nodeid, located=located(item, self.settings, budget, judged))
-        current = Current(item, budget, recording, marks=mark_count(item), mistake=mistake, judged=judged)
+        current = Current(item, budget, recording, nodes, mark_count(nodes), mistake, judged)
         self.current = current
         self.safely(lambda: self._listen(current))
 
@@ -141,13 +141,16 @@ class Run:
 
     def around_call(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record what the test sends, and hold it to its budget when it has passed."""
-        self.safely(self.instruments.begin_call)
         with ExitStack() as parts:
-            self.safely(lambda: divide(item, self._open, parts))
+            self.safely(lambda: self._begin_call(item, parts))
             outcome = yield
         self.safely(self.instruments.end_call)
         verdicts = self._end_phase("call")
         self._then(outcome, lambda: self._hold(verdicts))
+
+    def _begin_call(self, item: pytest.Item, parts: ExitStack) -> None:
+        self.instruments.begin_call()
+        divide(item, self._open, parts)
 
     def _hold(self, verdicts: list[Verdict]) -> None:
         """Hold a test whose call has passed to its budget, and to the lock file."""
@@ -282,7 +285,7 @@ class Run:
 
     def _read_again(self, current: Current) -> None:
         """Read the markers anew where a fixture, or the test itself, has added one."""
-        marks = mark_count(current.item)
+        marks = mark_count(current.nodes)
         if marks != current.marks:
             current.marks = marks
             try:
@@ -417,7 +420,9 @@ class Run:
             outcome="passed",
             phases=phase_entries(recording),
             budget=budget_entries(recording, current.budget),
-            statements=statement_entries(recording, planned=not is_read(self.settings, current.budget)),
+            statements=statement_entries(recording, planned=not is_read(self.settings, current.budget))
+            if recording.sent
+            else (),
             findings=tuple(finding_entry(each) for each in current.verdicts),
             routes={label: each.queries for label, each in requests.items()},
             requests=requests,

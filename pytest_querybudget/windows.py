@@ -24,7 +24,7 @@ def own_code(function: Any) -> frozenset[CodeType]:
     if code is None:
         return frozenset()
     hidden = _hidden_test(getattr(function, "__func__", function), code)
-    return frozenset(_nested(code)) if hidden is None else own_code(hidden)
+    return _nested(code) if hidden is None else own_code(hidden)
 
 
 def _hidden_test(function: Any, code: CodeType, deepest: int = 8) -> Any:
@@ -51,11 +51,9 @@ def _is_filled(cell: Any) -> bool:
         return False
 
 
-def _nested(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from _nested(each)
+def _nested(code: CodeType) -> frozenset[CodeType]:
+    inner = [_nested(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return frozenset([code]).union(*inner)
 
 
 def divide(item: Any, open_window: Open, until: ExitStack) -> None:
