@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -111,19 +111,22 @@ class Adoption:
             if changed is not test:
                 yield changed
 
-    def finish(self, report: Report, *, full: bool) -> Iterator[Problem]:
+    def finish(self, tests: Iterable[TestEntry], *, full: bool) -> Iterator[Problem]:
         """Write the lock and the markers, and remember what to say of them; yield what went wrong."""
+        if self.keeper is None and not self.settings.write_markers:
+            return
+        entries = tuple(tests)
         if self.keeper is not None:
-            yield from self._end_lock(self.keeper, report, full=full)
+            yield from self._end_lock(self.keeper, entries, full=full)
         if self.settings.write_markers:
-            yield from self._write_markers(report, full=full)
+            yield from self._write_markers(entries, full=full)
 
-    def _end_lock(self, keeper: Keeper, report: Report, *, full: bool) -> Iterator[Problem]:
+    def _end_lock(self, keeper: Keeper, entries: Sequence[TestEntry], *, full: bool) -> Iterator[Problem]:
         from pytest_querybudget.lock.model import LockError
 
         # A test that is marked to be repeated may look like a copy, so that such a run drops nothing.
         collected = self.coverage.collected if full and self.copies.number is None else None
-        tests = self.copies.originals(report.tests)
+        tests = self.copies.originals(entries)
         try:
             ending = keeper.finish(tests, collected=collected, not_collected=self.coverage.skipped)
         except LockError as error:
@@ -133,12 +136,12 @@ class Adoption:
         if ending.failed:
             yield Problem(slug="lock", text="the lock file names tests that no longer exist")
 
-    def _write_markers(self, report: Report, *, full: bool) -> Iterator[Problem]:
+    def _write_markers(self, entries: Sequence[TestEntry], *, full: bool) -> Iterator[Problem]:
         from pytest_querybudget.markers import write
 
         root, dry_run = self.settings.rootdir, self.settings.dry_run
         try:
-            planned = write.plan(report.tests, root, complete=full)
+            planned = write.plan(entries, root, complete=full)
             if dry_run:
                 self.lines += write.diff(planned.changes)
             else:

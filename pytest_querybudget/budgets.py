@@ -90,9 +90,16 @@ class BudgetReader:
         """The names of all markers that declare something."""
         return frozenset({*self.rules, ALLOW, GROUP})
 
+    @cached_property
+    def undeclared(self) -> Budget:
+        """The budget of a test without any marker, as most are."""
+        return self.of_markers(())
+
     def of_item(self, item: Any) -> Budget:
         """Read the markers of a test, of another item its own alone. Raises `BudgetError`."""
         names = self.marker_names
+        if names.isdisjoint(mark_names(item)):
+            return self.undeclared
         own = None if hasattr(item, "function") else item.own_markers
         return self.of_markers(
             [
@@ -230,6 +237,11 @@ def _others(
         declarations = list(phases.values())
         if any(each is nearest.get(each.rule.name) for each in declarations):
             yield from (each for each in declarations if each is not nearest[each.rule.name])
+
+
+def mark_names(item: Any) -> list[str]:
+    """Return the names of all markers of a test; pytest's own `iter_markers` takes three times as long."""
+    return [mark.name for node in item.listchain() for mark in node.own_markers]
 
 
 def nearest_marks(item: Any) -> Iterator[tuple[Any, str]]:

@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, nearest_marks
+from pytest_querybudget.budgets import Budget, BudgetError, BudgetReader, mark_names, nearest_marks
 from pytest_querybudget.instruments import Instruments
 from pytest_querybudget.rules.constant_queries import ConstantQueries
 
@@ -56,7 +56,7 @@ class Checks:
         self._refuse_typos(items)
         tested = {item.path for item in items if isinstance(item, pytest.Function)}
         for item in items:
-            if not any(mark.name in names for mark in item.iter_markers()):
+            if names.isdisjoint(mark_names(item)):
                 continue
             try:
                 budget = self.budgets.of_item(item)
@@ -74,12 +74,12 @@ class Checks:
         known = {str(line).partition(":")[0].partition("(")[0].strip() for line in self.config.getini("markers")}
         seen: set[str] = set()
         for item in items:
-            for mark in item.iter_markers():
-                if mark.name in known or mark.name in seen:
+            for name in mark_names(item):
+                if name in known or name in seen:
                     continue
-                seen.add(mark.name)
-                if near := self._near(mark.name):
-                    raise BudgetError(f"{item.nodeid}: unknown marker {mark.name!r}; did you mean {near!r}?")
+                seen.add(name)
+                if near := self._near(name):
+                    raise BudgetError(f"{item.nodeid}: unknown marker {name!r}; did you mean {near!r}?")
 
     def _refuse_unmeasurable(self, item: pytest.Item, budget: Budget, *, alone: bool) -> None:
         """Refuse a budget that measures nothing: what marks a module is for its tests, and needs one."""

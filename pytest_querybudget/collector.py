@@ -16,10 +16,13 @@ from pytest_querybudget.reports.format import ReportError
 from pytest_querybudget.reports.registry import names
 from pytest_querybudget.reports.writer import parse_target
 from pytest_querybudget.settings import Settings
+from pytest_querybudget.values import changed
 
 if TYPE_CHECKING:
     from pytest_querybudget.sizes import Judged, SizedTest
 
+# The types of the reports on subtests.
+_OF_PARTS = frozenset({"SubTestReport", "SubtestReport"})
 # What makes a session fail although no test did.
 FATAL = frozenset({"fault", "growth", "lost-worker", "report", "lock"})
 
@@ -50,23 +53,23 @@ class Collector:
 
         A rerun begins with a setup again, and replaces what came before it.
         """
-        if not hasattr(report, "when") or type(report).__name__ in ("SubTestReport", "SubtestReport"):
+        if not hasattr(report, "when") or type(report).__name__ in _OF_PARTS:
             if getattr(report, "failed", False) and hasattr(report, "nodeid"):
                 self.outcomes.setdefault(report.nodeid, {})["part"] = "failed"
             return
-        if report.when == "setup":
-            self.outcomes[report.nodeid] = {}
-            self.durations[report.nodeid] = 0.0
-        phases = self.outcomes.setdefault(report.nodeid, {})
-        phases[report.when] = _outcome(report)
-        self.durations[report.nodeid] = self.durations.get(report.nodeid, 0.0) + getattr(report, "duration", 0.0)
+        nodeid, phase = report.nodeid, report.when
+        if phase == "setup":
+            self.outcomes[nodeid] = {}
+            self.durations[nodeid] = 0.0
+        self.outcomes.setdefault(nodeid, {})[phase] = _outcome(report)
+        self.durations[nodeid] = self.durations.get(nodeid, 0.0) + getattr(report, "duration", 0.0)
         handed = self.hands.take(report)
         if handed is not None:
-            self.tests[report.nodeid] = handed.test
+            self.tests[nodeid] = handed.test
             self.problems += handed.problems
             self.chances += handed.allowances
             if handed.sized is not None:
-                self._add_sized(report.nodeid, handed.sized)
+                self._add_sized(nodeid, handed.sized)
 
     def _add_sized(self, nodeid: str, plain: dict[str, Any]) -> None:
         from pytest_querybudget.sizes import SizedTest
@@ -79,7 +82,7 @@ class Collector:
             return
         from pytest_querybudget.sizes import compare_sizes
 
-        compared = compare_sizes(self.make_report().tests, self.sized, judged)
+        compared = compare_sizes(tuple(self.entries()), self.sized, judged)
         self.tests.update({each.nodeid: each for each in compared.tests if each.nodeid in self.sized})
         self.problems += compared.problems
         self.growth_texts += compared.texts
@@ -137,16 +140,15 @@ class Collector:
             self.report = self.make_report()
         return any(each.slug in FATAL for each in self.problems)
 
+    def entries(self) -> Iterator[TestEntry]:
+        """Yield the entry of each test, with the outcome and the duration of all phases that were reported so far."""
+        for nodeid, entry in sorted(self.tests.items()):
+            outcome = _combined(self.outcomes.get(nodeid, {}))
+            yield changed(entry, outcome=outcome, duration=self.durations.get(nodeid, 0.0))
+
     def make_report(self) -> Report:
         """Put what has been collected together."""
-        tests = tuple(
-            replace(
-                entry,
-                outcome=_combined(self.outcomes.get(nodeid, {})),
-                duration=self.durations.get(nodeid, 0.0),
-            )
-            for nodeid, entry in sorted(self.tests.items())
-        )
+        tests = tuple(self.entries())
         found = (*self.problems, *self._stale(), *self._lost())
         problems = {(each.slug, each.text, each.nodeid): each for each in found}
         return Report(
@@ -190,13 +192,12 @@ def _outcome(report: Any) -> str:
 
 def _combined(phases: dict[str, str]) -> str:
     """Return the outcome of a test from those of its phases, in pytest's own words."""
-    if phases.get("setup") == "failed" or phases.get("teardown") == "failed":
+    setup, call = phases.get("setup", ""), phases.get("call", "error")
+    if setup == "failed" or phases.get("teardown") == "failed":
         return "error"
-    if phases.get("setup") in ("skipped", "xfailed"):
-        return phases["setup"]
-    if phases.get("part") == "failed" and phases.get("call") == "passed":
-        return "failed"
-    return phases.get("call", "error")
+    if setup in ("skipped", "xfailed"):
+        return setup
+    return "failed" if call == "passed" and phases.get("part") == "failed" else call
 
 
 @cache

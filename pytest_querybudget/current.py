@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import field, replace
+from operator import attrgetter
 from typing import Any
 from unittest import TestCase
 
@@ -19,6 +20,7 @@ from pytest_querybudget.values import dataclass
 from pytest_querybudget.verdicts import Verdict
 
 _CALL = frozenset({"call"})
+_own_markers = attrgetter("own_markers")
 
 
 @dataclass(slots=True)
@@ -28,9 +30,12 @@ class Current:
     item: pytest.Item
     budget: Budget
     recording: Recording
-    # How many markers there were when they were read, and what is wrong with them.
+    # The nodes that may have markers, how many there were when these were read, and what is wrong with them.
+    nodes: Sequence[Any] = ()
     marks: int = 0
     mistake: str = ""
+    # The phases that some rule of the budget judges.
+    judged: frozenset[str] = frozenset()
     verdicts: list[Verdict] = field(default_factory=list)
     used: set[Permission] = field(default_factory=set)
     failed: bool = False
@@ -111,13 +116,13 @@ def then(outcome: Any, check: Callable[[], None]) -> Exception | None:
     return None
 
 
-def mark_count(item: pytest.Item) -> int:
-    """Return how many markers a test has, so that new ones are noticed."""
-    return sum(len(node.own_markers) for node in item.listchain())
+def mark_count(nodes: Sequence[Any]) -> int:
+    """Return how many markers a test and the nodes around it have, so that new ones are noticed."""
+    return sum(map(len, map(_own_markers, nodes)))
 
 
 # Fixtures whose value shows the recording to the test.
-_SHOWING = ("query_budget", "query_growth")
+_SHOWING = frozenset({"query_budget", "query_growth"})
 
 
 def is_read(settings: Settings, budget: Budget) -> bool:
@@ -135,15 +140,14 @@ def located(item: pytest.Item, settings: Settings, budget: Budget, judged: froze
         return None
     if any(each.rule.needs_plans for each in budget.declarations.values()):
         return None
-    fixtures = getattr(item, "fixturenames", ())
-    return None if any(each in fixtures for each in _SHOWING) else _CALL
+    return _CALL if _SHOWING.isdisjoint(getattr(item, "fixturenames", ())) else None
 
 
 def judged_after(phase: str, item: pytest.Item) -> tuple[str, ...]:
     """Return the phases that are complete when one has ended: `setUp` of a `unittest.TestCase` runs in the call."""
+    if phase == "teardown":
+        return ("teardown", "all")
     in_call = isinstance(getattr(item, "instance", None), TestCase)
     if phase == "setup":
         return () if in_call else ("setup",)
-    if phase == "call":
-        return ("setup", "call") if in_call else ("call",)
-    return ("teardown", "all")
+    return ("setup", "call") if in_call else ("call",)

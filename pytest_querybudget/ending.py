@@ -62,14 +62,14 @@ class Ending:
     def _compare(self) -> None:
         if not self.run.is_worker:
             self.run.collector.compare_sizes(self.run.judge.verdicts_of)
-            excused = self.run.adoption.tolerate(self.run.collector.make_report().tests)
+            excused = self.run.adoption.tolerate(self.run.collector.entries())
             self.run.collector.tests.update({each.nodeid: each for each in excused})
 
     def _adopt(self) -> None:
         if self.run.is_worker or self.session is None:
             return
         full = self.run.adoption.coverage.is_full(self.run.config, self.session, self.run.collector.problems)
-        self.run.collector.problems += self.run.adoption.finish(self.run.collector.make_report(), full=full)
+        self.run.collector.problems += self.run.adoption.finish(self.run.collector.entries(), full=full)
         self.run.collector.wrote += self.run.adoption.lines
 
     def _write(self) -> None:

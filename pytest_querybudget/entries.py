@@ -115,6 +115,8 @@ def finding_entry(verdict: Verdict) -> FindingEntry:
 
 def phase_entries(recording: Recording) -> dict[str, PhaseEntry]:
     """Add up each phase."""
+    if not (recording.sent or recording.checkouts or recording.connects):
+        return dict.fromkeys(PHASES, _QUIET)
     return {phase: _phase(recording, phase) for phase in PHASES}
 
 

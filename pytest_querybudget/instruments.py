@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -30,8 +29,10 @@ _NOBODY = SimpleNamespace()
 
 def _runner_frame() -> FrameType | None:
     """Return the frame from which pytest runs the current phase of a test: what lies beyond says nothing of it."""
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_globals.get("__name__") != "_pytest.runner":
+    # Between it and this lie at least as many of this plugin and of pluggy.
+    frame: FrameType | None = sys._getframe(5)  # noqa: SLF001
+    runner = vars(sys.modules["_pytest.runner"])
+    while frame is not None and frame.f_globals is not runner:
         frame = frame.f_back
     return frame
 
@@ -144,9 +145,9 @@ class Instruments:
             self.capture.planner = None
         return self.journal
 
-    def plan_statements(self, *, wanted: bool) -> None:
-        """Plan every statement from here on, where a rule of the test or the user wants plans."""
-        if self.capture is not None and (wanted or self.settings.explain):
+    def plan_statements(self) -> None:
+        """Plan every statement from here on."""
+        if self.capture is not None:
             self.capture.planner = self.need_planner()
             # Nobody has watched for DDL since statements were last planned.
             self.capture.planner.schema_changed()
@@ -162,10 +163,13 @@ class Instruments:
 
     def open(self, phase: str, label: str | None = None) -> Window | None:
         """Begin a window."""
+        self._listen_again()
+        return self._open(phase, label)
+
+    def _open(self, phase: str, label: str | None = None) -> Window | None:
         self.phase = phase
         if self.capture is None or self.journal is None:
             return None
-        self._listen_again()
         self.capture.reader.outermost = _runner_frame()
         window: Window = self.journal.open(phase, label)
         return window
@@ -199,8 +203,8 @@ class Instruments:
             )
 
     def begin_teardown(self) -> None:
-        """Begin the teardown: remember which threads the call has left running."""
-        self.open("teardown")
+        """Begin the teardown, right after the call: remember which threads that has left running."""
+        self._open("teardown")
         if self.threads_before is not None:
             self.threads_left = frozenset(threading.enumerate()) - self.threads_before
 
@@ -245,8 +249,6 @@ class Instruments:
     def end(self) -> None:
         """End a test."""
         if self.capture is not None:
-            if self.registration is not None:
-                self.registration.renew()
             self._note_strays()
             self.capture.end()
         self.recording = None

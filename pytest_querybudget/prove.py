@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from pytest_querybudget.rerun import run_again, why_not
 from pytest_querybudget.trials import Trial, Trials, untried
 from pytest_querybudget.values import dataclass
 from pytest_querybudget.verdicts import Verdict
-from pytest_querybudget.windows import divided, own_code
+from pytest_querybudget.windows import divide, own_code
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +184,7 @@ class Prover:
             yield
             return
         instruments.begin_call()
-        with divided(item, instruments.open):
+        with ExitStack() as parts:
+            divide(item, instruments.open, parts)
             yield
         instruments.end_call()

@@ -47,7 +47,7 @@ from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
 from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
-from pytest_querybudget.windows import divided, own_code
+from pytest_querybudget.windows import divide, own_code
 
 if TYPE_CHECKING:
     from pytest_querybudget.lock.check import LockVerdict
@@ -125,25 +125,32 @@ class Run:
             budget = Budget()
             if any(mark.name in self.budgets.marker_names for mark in item.iter_markers()):
                 mistake = f"the budget could not be read: {type(error).__name__} inside pytest-querybudget"
-        recording = Recording(item.nodeid, located=self._located(item, budget))
-        self.current = Current(item, budget, recording, marks=mark_count(item), mistake=mistake)
-        own, fixtures = own_code(getattr(item, "obj", None)), getattr(item, "fixturenames", None)
-        self.safely(lambda: self.instruments.begin(recording, own, fixtures))
-        wanted = any(each.rule.needs_plans for each in budget.declarations.values())
-        self.safely(lambda: self.instruments.plan_statements(wanted=wanted))
+        judged, nodes = self.judge.phases(budget), item.listchain()
+        recording = Recording(item.nodeid, located=located(item, self.settings, budget, judged))
+        current = Current(item, budget, recording, nodes, mark_count(nodes), mistake, judged)
+        self.current = current
+        self.safely(lambda: self._listen(current))
 
-    def _located(self, item: pytest.Item, budget: Budget) -> frozenset[str] | None:
-        return located(item, self.settings, budget, self.judge.phases(budget))
+    def _listen(self, current: Current) -> None:
+        """Record what is sent from here on, and plan it where a rule of the test or the user wants plans."""
+        item = current.item
+        own, fixtures = own_code(getattr(item, "obj", None)), getattr(item, "fixturenames", None)
+        self.instruments.begin(current.recording, own, fixtures)
+        if self.settings.explain or any(each.rule.needs_plans for each in current.budget.declarations.values()):
+            self.instruments.plan_statements()
 
     def around_call(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record what the test sends, and hold it to its budget when it has passed."""
-        self.safely(self.instruments.begin_call)
         with ExitStack() as parts:
-            self.safely(lambda: parts.enter_context(divided(item, self._open)))
+            self.safely(lambda: self._begin_call(item, parts))
             outcome = yield
         self.safely(self.instruments.end_call)
         verdicts = self._end_phase("call")
         self._then(outcome, lambda: self._hold(verdicts))
+
+    def _begin_call(self, item: pytest.Item, parts: ExitStack) -> None:
+        self.instruments.begin_call()
+        divide(item, self._open, parts)
 
     def _hold(self, verdicts: list[Verdict]) -> None:
         """Hold a test whose call has passed to its budget, and to the lock file."""
@@ -267,10 +274,10 @@ class Run:
 
     def _judge(self, current: Current, phases: tuple[str, ...]) -> None:
         self._read_again(current)
+        if current.judged.isdisjoint(phases):
+            return
         with self.instruments.paused():
-            verdicts, used = self.judge.judge(
-                current.recording, current.budget, lambda options: options.phase in phases
-            )
+            verdicts, used = self.judge.judge(current.recording, current.budget, phases)
         # What a block has failed on already is not found a second time.
         failed = {each.finding.identity for each in current.verdicts if each.failed}
         current.verdicts += [each for each in verdicts if each.failed or each.finding.identity not in failed]
@@ -278,14 +285,15 @@ class Run:
 
     def _read_again(self, current: Current) -> None:
         """Read the markers anew where a fixture, or the test itself, has added one."""
-        marks = mark_count(current.item)
+        marks = mark_count(current.nodes)
         if marks != current.marks:
             current.marks = marks
             try:
                 current.budget = self.budgets.of_item(current.item)
             except BudgetError as error:
                 current.mistake = str(error)
-            if self._located(current.item, current.budget) is None:
+            current.judged = self.judge.phases(current.budget)
+            if located(current.item, self.settings, current.budget, current.judged) is None:
                 self.instruments.locate()
 
     def _fail_on(self, verdicts: list[Verdict]) -> None:
@@ -347,18 +355,19 @@ class Run:
             self.safely(lambda: point_to_test(report, error, item))
         current = self.current
         if current is not None and current.item is item:
-            self.safely(lambda: current.note_report(error, failed=report.failed))
-        self.hand_over(item, report)
+            if error is not None or report.failed:
+                self.safely(lambda: current.note_report(error, failed=report.failed))
+            if report.when == "teardown":
+                self.hand_over(current, report)
         return report
 
-    def hand_over(self, item: pytest.Item, report: Any) -> None:
+    def hand_over(self, current: Current, report: Any) -> None:
         """Hang the entry of a finished test on the report of its teardown."""
-        current = self.current
-        if report.when != "teardown" or current is None or current.item is not item:
-            return
         self.current = None
-        self.safely(lambda: current.settle(self.judge.found))
-        self.safely(current.excuse)
+        item = current.item
+        if current.verdicts:
+            self.safely(lambda: current.settle(self.judge.found))
+            self.safely(current.excuse)
         if self.prover is not None:
             directory = (getattr(item, "funcargs", None) or {}).get("tmp_path")
             passed = current.completed and report.passed
@@ -368,7 +377,8 @@ class Run:
         except Exception as error:  # noqa: BLE001 - the test's own report must arrive
             self.note_fault(error)
             handed = Handed(test=TestEntry(nodeid=item.nodeid, outcome="passed"))
-        handed = replace(handed, problems=(*handed.problems, *self.take_problems()))
+        if self.problems:
+            handed = replace(handed, problems=(*handed.problems, *self.take_problems()))
         self.collector.hands.give(report, handed)
         if getattr(self.config.option, "xmlpath", None):
             self.safely(lambda: _note_properties(report, handed.test))
@@ -410,7 +420,9 @@ class Run:
             outcome="passed",
             phases=phase_entries(recording),
             budget=budget_entries(recording, current.budget),
-            statements=statement_entries(recording, planned=not is_read(self.settings, current.budget)),
+            statements=statement_entries(recording, planned=not is_read(self.settings, current.budget))
+            if recording.sent
+            else (),
             findings=tuple(finding_entry(each) for each in current.verdicts),
             routes={label: each.queries for label, each in requests.items()},
             requests=requests,

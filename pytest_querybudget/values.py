@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from functools import cache
 from operator import attrgetter
 from reprlib import recursive_repr
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 
 def quick_dataclass(cls: type | None = None, /, **options: Any) -> Any:
@@ -60,7 +60,22 @@ if TYPE_CHECKING:
 else:
     dataclass = quick_dataclass
 
-__all__ = ["dataclass"]
+__all__ = ["changed", "dataclass"]
+
+T = TypeVar("T")
+
+
+def changed(value: T, **changes: Any) -> T:
+    """Return a copy with other values: `dataclasses.replace` for those with thousands of instances."""
+    names = _names(type(value))
+    return type(value)(**{**dict(zip(names, attrgetter(*names)(value), strict=True)), **changes})
+
+
+def _fields(cls: Any) -> tuple[str, ...]:
+    return tuple(each.name for each in dataclasses.fields(cls))
+
+
+_names: Callable[[Any], tuple[str, ...]] = cache(_fields)
 
 
 def _getter(cls: Any, used: Callable[[Any], bool]) -> Callable[[Any], Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from typing import Any
 
@@ -40,6 +40,7 @@ class Judge:
     found: Mapping[str, Options] = field(init=False)
     # What applies to a test that declares nothing, as most do.
     _unasked: Sequence[tuple[Rule, Options, None]] = field(init=False)
+    _unasked_phases: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         """Prepare the rules that apply without being declared."""
@@ -50,18 +51,20 @@ class Judge:
         ]
         self.found = {each.name: each.unasked() for each in applied}
         self._unasked = [(each, self.found[each.name], None) for each in applied]
+        self._unasked_phases = frozenset([each.phase for each in self.found.values()])
 
     def judge(
-        self, recording: Recording, budget: Budget, only: Callable[[Options], bool] = lambda _: True
+        self, recording: Recording, budget: Budget, phases: Collection[str] | None = None
     ) -> tuple[list[Verdict], set[Permission]]:
         """Return the verdicts of a recording, and the markers that silenced something.
 
-        `only` selects declarations by their options (those of a phase).
+        Where there are `phases`, only what is declared for one of them is judged.
         """
         verdicts: list[Verdict] = []
         used: set[Permission] = set()
+        is_silent = not recording.sent
         for rule, options, declaration in self._applicable(budget):
-            if not only(options):
+            if (phases is not None and options.phase not in phases) or (is_silent and rule.needs_statements):
                 continue
             found = list(rule.check(recording, options))
             for finding in merged(found) if len(found) > 1 else found:
@@ -72,6 +75,8 @@ class Judge:
 
     def phases(self, budget: Budget) -> frozenset[str]:
         """Return the phases of a test that are judged."""
+        if self._is_undeclared(budget):
+            return self._unasked_phases
         return frozenset([options.phase for _, options, _ in self._applicable(budget)])
 
     def verdicts_of(
@@ -95,7 +100,10 @@ class Judge:
         return allowed
 
     def _applicable(self, budget: Budget) -> Iterable[tuple[Rule, Options, Declaration | None]]:
-        return self._asked(budget) if budget.declarations or budget.off else self._unasked
+        return self._unasked if self._is_undeclared(budget) else self._asked(budget)
+
+    def _is_undeclared(self, budget: Budget) -> bool:
+        return not (budget.declarations or budget.off)
 
     def _asked(self, budget: Budget) -> Iterator[tuple[Rule, Options, Declaration | None]]:
         for rule in self.rules:

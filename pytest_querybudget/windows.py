@@ -24,7 +24,7 @@ def own_code(function: Any) -> frozenset[CodeType]:
     if code is None:
         return frozenset()
     hidden = _hidden_test(getattr(function, "__func__", function), code)
-    return frozenset(_nested(code)) if hidden is None else own_code(hidden)
+    return _nested(code) if hidden is None else own_code(hidden)
 
 
 def _hidden_test(function: Any, code: CodeType, deepest: int = 8) -> Any:
@@ -51,16 +51,13 @@ def _is_filled(cell: Any) -> bool:
         return False
 
 
-def _nested(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for each in code.co_consts:
-        if isinstance(each, CodeType):
-            yield from _nested(each)
+def _nested(code: CodeType) -> frozenset[CodeType]:
+    inner = [_nested(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return frozenset([code]).union(*inner)
 
 
-@contextmanager
-def divided(item: Any, open_window: Open) -> Iterator[None]:
-    """Open a window for each part of a test while it runs, and put the test back as it was.
+def divide(item: Any, open_window: Open, until: ExitStack) -> None:
+    """Open a window for each part of a test, until a stack is closed that puts the test back as it was.
 
     `unittest` runs `setUp` and `tearDown` inside of the call, Hypothesis runs the function once for each example,
     and a subtest is a block of the function.
@@ -69,18 +66,16 @@ def divided(item: Any, open_window: Open) -> Iterator[None]:
     handle: Any = getattr(function, "hypothesis", None)
     instance = getattr(item, "instance", None)
     subtests: Any = getattr(item, "funcargs", {}).get("subtests")
-    with ExitStack() as stack:
-        if hasattr(handle, "inner_test"):
-            stack.enter_context(_replaced(handle, "inner_test", _numbered(handle.inner_test, open_window)))
-        if isinstance(instance, TestCase) and callable(function):
-            open_window("setup")
-            # pytest leaves it to the instance to find an async method, and gives it any other one.
-            holder, name = (instance, item.name) if inspect.iscoroutinefunction(function) else (item, "obj")
-            stack.enter_context(_replaced(holder, name, _between_fixtures(function, open_window)))
-            stack.enter_context(_replaced(instance, "subTest", _parted(instance.subTest, open_window)))
-        if hasattr(subtests, "test"):
-            stack.enter_context(_replaced(subtests, "test", _parted(subtests.test, open_window)))
-        yield
+    if hasattr(handle, "inner_test"):
+        until.enter_context(_replaced(handle, "inner_test", _numbered(handle.inner_test, open_window)))
+    if isinstance(instance, TestCase) and callable(function):
+        open_window("setup")
+        # pytest leaves it to the instance to find an async method, and gives it any other one.
+        holder, name = (instance, item.name) if inspect.iscoroutinefunction(function) else (item, "obj")
+        until.enter_context(_replaced(holder, name, _between_fixtures(function, open_window)))
+        until.enter_context(_replaced(instance, "subTest", _parted(instance.subTest, open_window)))
+    if hasattr(subtests, "test"):
+        until.enter_context(_replaced(subtests, "test", _parted(subtests.test, open_window)))
 
 
 @contextmanager

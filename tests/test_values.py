@@ -12,7 +12,7 @@ import pytest
 
 from pytest_querybudget import Finding, Recording
 from pytest_querybudget.reports.document import TestEntry
-from pytest_querybudget.values import quick_dataclass
+from pytest_querybudget.values import changed, quick_dataclass
 
 
 def pair(**options: Any) -> tuple[Any, Any]:
@@ -129,3 +129,12 @@ class Sent:
 def test_it_can_be_sent_to_another_process() -> None:
     made: Any = Sent
     assert pickle.loads(pickle.dumps(made(3))) == made(3)
+
+
+def test_a_changed_copy_is_as_the_standard_library_makes_it() -> None:
+    entry = TestEntry(nodeid="test_it", outcome="passed", routes={"GET /": 2}, connections=1)
+    made = changed(entry, outcome="failed", duration=0.5)
+    assert made == replace(entry, outcome="failed", duration=0.5)
+    assert entry.outcome == "passed"
+    with pytest.raises(TypeError, match="unknown"):
+        changed(entry, unknown=1)

@@ -6,13 +6,15 @@ import os
 from collections.abc import Iterator
 
 import pytest
-from bookshop.models import Author
+from bookshop.models import AUTHORS, Author
+from bookshop.shop import visit
 from bookshop.world import World
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 TESTS = int(os.environ.get("QUERYBUDGET_BENCH_TESTS", "300"))
 STATEMENTS = int(os.environ.get("QUERYBUDGET_BENCH_STATEMENTS", "4"))
+DIFFERENT = "QUERYBUDGET_BENCH_DIFFERENT" in os.environ
 
 
 @pytest.fixture
@@ -22,7 +24,14 @@ def session(world: World) -> Iterator[Session]:
         yield session
 
 
-if STATEMENTS:
+if DIFFERENT:
+
+    @pytest.mark.parametrize("number", range(TESTS))
+    def test_different(number: int, session: Session) -> None:
+        """As most tests are: no statement is sent twice, and the next test sends the same ones again."""
+        assert visit(session, number) == AUTHORS + 1
+
+elif STATEMENTS:
 
     @pytest.mark.parametrize("number", range(TESTS))
     def test_small(number: int, session: Session) -> None:

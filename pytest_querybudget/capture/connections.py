@@ -98,7 +98,8 @@ class Connections:
                 counts = journal.recording.checkouts
                 counts[phase] = counts.get(phase, 0) + 1
                 if self.places and phase == "call":
-                    journal.recording.connections.taken[held] += 1
+                    taken = journal.recording.connections.taken
+                    taken[held] = taken.get(held, 0) + 1
             self.serial += 1
             others = [each for each in self.out.get(id(record), ()) if each.holder() is not holder and each.is_out()]
             self.out[id(record)] = [*others, Taken(holder, held, self.serial)]
@@ -179,6 +180,8 @@ class Connections:
 
         `fixtures` returns the values of fixtures of several tests: what they hold is meant for the next test.
         """
+        if not (self.out or self.detached):
+            return
         with self.lock:
             everything = [each for known in list(self.out.values()) for each in known] + self.detached
             left = [each for each in everything if self._is_of(journal, each) and each.is_out()]

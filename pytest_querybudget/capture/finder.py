@@ -5,34 +5,30 @@ One look at the stack tells it where the same was seen before; only what is new 
 
 from __future__ import annotations
 
-import os
 import sys
 from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 from weakref import ref
 
-import sqlalchemy
-
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
+from pytest_querybudget.capture.marks import MOST_MARKED, Mark, mark_of, resumed
+from pytest_querybudget.capture.recall import distance, read
 from pytest_querybudget.capture.repeaters import Repeaters, compare
 from pytest_querybudget.capture.rows import CountingFetch, LinkingFetch, streams
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.source import FRAMEWORK
 from pytest_querybudget.capture.stacks import (
-    Mark,
     Reading,
     Stack,
     StackReader,
     Standing,
     Way,
-    awaiting,
     delegates,
-    mark_of,
     parent_frame,
-    resumed,
+    standing_at,
     standing_of,
     stands_here,
     thread_frames,
@@ -40,8 +36,6 @@ from pytest_querybudget.capture.stacks import (
 from pytest_querybudget.capture.waiting import stack_of
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
-
-_SQLALCHEMY = os.path.dirname(sqlalchemy.__file__) + os.sep
 
 
 class Call(NamedTuple):
@@ -91,7 +85,7 @@ class Finder:
         # Several statements come from one call of `create_all`, `flush` or a query with eager loads.
         if (
             standing is None
-            or (away := self.reader.distance(sys._getframe(1), standing)) < 0  # noqa: SLF001
+            or (away := distance(self.reader, shape.approaches, standing, 2)) < 0
             # The test goes on while a thread of it stays where it was.
             or standing.stack.position != journal.position(None)
             or not _waits(journal, standing.stack, standing.waiting)
@@ -103,7 +97,7 @@ class Finder:
             if standing.request is not None:
                 standing.request.since.setdefault(journal.serial, journal.sequence)
             known = self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
-            known.call = self._call(journal, standing.stack, away, standing.waiting, 2)
+            known.call = self._call(journal, standing.stack, *standing_at(away, 2), standing.waiting)
         elif self._sends_several(journal, known, standing, away):
             self._remember(journal, shape, known)
         else:
@@ -130,22 +124,26 @@ class Finder:
         return entry
 
     def _call(
-        self, journal: Journal, stack: StackLike, away: int, waiting: Mark | None, above: int, *, crossed: bool = False
+        self,
+        journal: Journal,
+        stack: StackLike,
+        frame: FrameType,
+        away: int,
+        inside: CodeType | None,
+        waiting: Mark | None,
+        *,
+        crossed: bool = False,
     ) -> Call | None:
         """Return what tells that a statement is one more of the call that has sent one: nothing is learned from it.
 
-        It is None where something is: in a loop, and where another line may resume the same call. `above` is how many
-        frames lie above the observer's; where `crossed`, `away` counts from the frame that awaits this greenlet.
+        It is None where something is: in a loop, and where another line may resume the same call. Where `crossed`,
+        `away` counts from the frame that awaits this greenlet.
         """
-        frame = awaiting(away) if crossed else sys._getframe(away + above)  # noqa: SLF001
-        if frame is None or not _waits(journal, stack, waiting):
+        if stack.tested < 0 and not _waits(journal, stack, waiting):
             return None
         code, instruction = frame.f_code, frame.f_lasti
         if self.reader.loops.contains(code, instruction) or delegates(code, instruction):
             return None
-        inside = None if crossed else sys._getframe(away + above - 1).f_code  # noqa: SLF001
-        if inside is not None and not inside.co_filename.startswith(_SQLALCHEMY):
-            inside = None
         return Call(away, mark_of(frame), instruction, inside, waiting, crossed)
 
     def _is_same_call(self, journal: Journal, entry: Statement, call: Call) -> bool:
@@ -184,7 +182,7 @@ class Finder:
                 return False
             entry.near = near
             return True
-        call = self._call(journal, standing.stack, away, standing.waiting, 3)
+        call = self._call(journal, standing.stack, *standing_at(away, 3), standing.waiting)
         if call is None or entry.serial not in standing.marks[0].statements:
             return False
         entry.call = call
@@ -192,17 +190,21 @@ class Finder:
 
     def _read(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
         """Read the stack, and return the statement of the recording that this shape has there."""
-        reading = self.reader.read(sys._getframe(2), journal.own, journal.position)  # noqa: SLF001
+        reading = read(self.reader, shape, journal.own, journal.position, 3)
         entry = journal.window.statements.get((id(shape.family or shape), id(reading.stack)))
-        request = self.request(journal, reading)
-        if request is not None:
-            request.since.setdefault(journal.serial, journal.sequence)
-        waiting = _mark_of_waiting(journal, reading.stack)
-        way = reading.near or reading.beyond
-        call = self._call(journal, reading.stack, way[0][0], waiting, 3, crossed=not reading.near) if way else None
+        stack, frames = reading.stack, reading.frames
+        request = waiting = call = None
+        if reading.request is not None or stack.tested < 0:
+            request = self.request(journal, reading)
+            if request is not None:
+                request.since.setdefault(journal.serial, journal.sequence)
+            waiting = _mark_of_waiting(journal, stack)
+        if frames:
+            away, crossed = (reading.near or reading.beyond)[0][0], not reading.near
+            call = self._call(journal, stack, frames[0], away, reading.inside, waiting, crossed=crossed)
         if entry is None:
-            marks = [mark_of(each) for each in reading.frames]
-            entry = self._begin(journal, shape, reading.stack, marks, context, cursor, start)
+            marks = [mark_of(each) for each in frames]
+            entry = self._begin(journal, shape, stack, marks, context, cursor, start)
             if sys.gettrace() is not None:
                 entry.resumed = set()
                 list(resumed(reading.frames, entry.resumed))
@@ -234,8 +236,11 @@ class Finder:
         # Another thread may have come here in the meantime.
         entry = journal.window.statements.setdefault((id(shape.family or shape), id(stack)), new)
         entry.first = entry.first or start
+        serial = entry.serial
         for each in marks:
-            each.add(entry.serial, self.reader.since)
+            each.statements.add(serial)
+            if len(each.statements) > MOST_MARKED:
+                each.forget(self.reader.since)
         self._remember(journal, shape, entry)
         return entry
 
@@ -291,7 +296,8 @@ class Finder:
         for frame in new:
             mark_of(frame).statements.add(entry.serial)
         entry.calls += 1
-        entry.call = self._call(journal, entry.stack, way[1][0], _mark_of_waiting(journal, entry.stack), 3)
+        waiting = _mark_of_waiting(journal, entry.stack)
+        entry.call = self._call(journal, entry.stack, *standing_at(way[1][0], 3), waiting)
         return True
 
     def _new_statement(self, journal: Journal, shape: ShapeEntry, stack: Stack, context: Any, cursor: Any) -> Statement:

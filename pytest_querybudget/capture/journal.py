@@ -85,6 +85,8 @@ class Journal:
         self.senders: dict[int, Statement] = {}
         self.written: dict[Any, int] = {}
         self.frame: FrameType | None = None
+        # The instruction at which the test function was seen last, and where that begins.
+        self.stands = (-1, -1)
         # The task in which the test waits, where it is not on the stack.
         self.task: Any = None
         # Where the last new statement was sent from.
@@ -103,6 +105,7 @@ class Journal:
         self.senders = {}
         self.written = {}
         self.frame = None
+        self.stands = (-1, -1)
         self.task = None
         self.standing = None
         return self.window
@@ -134,7 +137,12 @@ class Journal:
 
     def instruction(self, frame: FrameType) -> int:
         """Return where the test function stands: a coroutine by its line, for it waits and runs at two instructions."""
-        return frame.f_lineno or -1 if self.by_line else begun_at(frame)
+        if self.by_line:
+            return frame.f_lineno or -1
+        known = self.stands
+        if known[0] != frame.f_lasti:
+            known = self.stands = frame.f_lasti, begun_at(frame)
+        return known[1]
 
     @uncollected
     def _find_frame(self) -> FrameType | None:

@@ -20,7 +20,6 @@ from pytest_querybudget.capture.observer import Observer
 from pytest_querybudget.capture.rows import fetch_ahead
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import Shapes
-from pytest_querybudget.capture.source import APPLICATION
 from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.model import Recording
@@ -216,7 +215,7 @@ class Capture:
     def begin(self, recording: Recording, own: frozenset[CodeType], fixtures: frozenset[str] | None = None) -> Journal:
         """Begin to write a test's recording; the test's own file is the application's, wherever it lies."""
         for code in own:
-            self.reader.files.kinds[code.co_filename] = APPLICATION
+            self.reader.take_for_application(code.co_filename)
         journal = Journal(recording, own)
         self.reader.since = journal.serial
         journal.fixtures = fixtures

@@ -276,10 +276,14 @@ class Observer:
             flush = scope.flushing
             if flush is not None:
                 flush.add_many(entry, context.parameters)
+            else:
+                entry.note_batch(len(context.parameters))
         elif _writes_one_row(entry, cursor):
             if kind != "insert" and entry.count <= MOST_SAMPLES:
                 self._take_sample(journal, entry, context, parameters, statement)
             self._note_single(journal, entry, scope, context)
+        else:
+            entry.note_batch(getattr(cursor, "rowcount", None) or 0)
 
     def _note_single(self, journal: Journal, entry: Statement, scope: Scope, context: Any) -> None:
         """Count a write of one row, and the flush or transaction that it is the first of."""

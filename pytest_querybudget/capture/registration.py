@@ -7,7 +7,7 @@ import importlib.machinery
 import importlib.util
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ class Registration:
         self.active = False
         # Whether somebody else answers statements first, so that the cursor events have to be listened to.
         self.outrun = False
+        # Tell whether one listener of either kind is there, and so whether all are.
+        self.hears_statements = self.hears_sessions = _nothing
 
     def watch(self, *, pools: bool = False, transactions: bool = False) -> None:
         """Listen to pools, with the place of each checkout, or to transactions as well, from here on."""
@@ -131,6 +133,8 @@ class Registration:
             _ignore(self._of_dialects)
             self.outrun = True
             _listen(self.listeners)
+        statement = (self._of_cursors if self.outrun else self._of_dialects)[0]
+        self.hears_statements, self.hears_sessions = _look(statement), _look(self._of_sessions[-1])
         self.active = True
 
     def remove(self) -> None:
@@ -141,21 +145,17 @@ class Registration:
 
     def renew(self) -> bool:
         """Listen again where somebody cleared SQLAlchemy's listeners; return whether that was so."""
-        contains, dialect = self._asked
-        statement, session = (self._of_cursors if self.outrun else self._of_dialects)[0], self._of_sessions[-1]
-        # One of each kind tells of all, and this is asked several times in each test.
-        if contains(*statement[:3]) and contains(*session[:3]) and dialect._has_events:  # noqa: SLF001
+        if self.hears_statements() and self.hears_sessions() and self._dialect._has_events:  # noqa: SLF001
             return False
         self.add()
-        dialect._has_events = True  # noqa: SLF001 - what `event.listen` sets
+        self._dialect._has_events = True  # noqa: SLF001 - what `event.listen` sets
         return True
 
     @cached_property
-    def _asked(self) -> tuple[Any, Any]:
-        from sqlalchemy import event
+    def _dialect(self) -> Any:
         from sqlalchemy.engine import Dialect
 
-        return event.contains, Dialect
+        return Dialect
 
     def _is_first(self, name: str) -> bool:
         """Return whether a capture hears an event first: this one, or that of a run around this run, which asks it.
@@ -179,6 +179,25 @@ def _listen(listeners: Iterable[_Listener]) -> None:
     for target, name, function, options in listeners:
         if not event.contains(target, name, function):
             event.listen(target, name, function, **options)
+
+
+def _nothing() -> bool:
+    """Nothing is heard before anything is listened to."""
+    return False
+
+
+def _look(listener: _Listener) -> Callable[[], bool]:
+    """Return what tells whether a listener is there.
+
+    `event.contains` first looks for the family that an event belongs to, and this is asked several times in each test.
+    """
+    from sqlalchemy import event
+
+    found = getattr(event.api, "_event_key", None)
+    if found is None:
+        return partial(event.contains, *listener[:3])
+    look: Callable[[], bool] = found(*listener[:3]).contains
+    return look
 
 
 def _ignore(listeners: Iterable[_Listener]) -> None:

@@ -8,18 +8,15 @@ from types import CodeType, FrameType
 from typing import Any
 
 from pytest_querybudget.capture.journal import Journal
+from pytest_querybudget.capture.marks import MOST_MARKED, RESUMABLE, mark, mark_of, resumed
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
 from pytest_querybudget.capture.stacks import (
     COMPARED,
-    RESUMABLE,
     Reading,
     StackReader,
     Way,
     delegates,
-    mark,
-    mark_of,
     parent_frame,
-    resumed,
 )
 from pytest_querybudget.capture.starters import Starters, Waiting
 from pytest_querybudget.capture.waiting import all_waiting_frames
@@ -217,8 +214,9 @@ class Repeaters:
             there, at = -1 - entry.serial * MOST_PLACES, self._place(frame)
             known = mark_of(frame)
             met, came_back = there in known.statements, there - at in known.statements
-            known.add(there, self.reader.since)
-            known.add(there - at, self.reader.since)
+            known.statements |= {there, there - at}
+            if len(known.statements) > MOST_MARKED:
+                known.forget(self.reader.since)
             if at and sys.gettrace() is not None and frame.f_code.co_flags & RESUMABLE:
                 # A tracer takes the mark off what is resumed. Another frame may get its address, but in a loop rarely.
                 address = -1 - id(frame) * MOST_PLACES - at

@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.alone import alone
+from pytest_querybudget.capture.recall import Approach
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.statements import Shape, from_compiled, from_text, literals, normalise, verb_of
 
@@ -64,6 +65,7 @@ class ShapeEntry:
 
     __slots__ = (
         "_facts",
+        "approaches",
         "attributes",
         "by_identity",
         "catalog",
@@ -91,6 +93,8 @@ class ShapeEntry:
         self.text = text
         # What all statements of this text have in common, whoever compiled them.
         self.masked = masked
+        # The ways in which it was sent, also by earlier tests.
+        self.approaches: tuple[Approach, ...] = ()
         # Whether SQLAlchemy compiled it, and the text alone is not all that is known.
         self.compiled = False
         self.kind = kind

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE, CO_GENERATOR
+from collections.abc import Callable
+from inspect import CO_GENERATOR
 from opcode import opmap
 from types import CodeType, FrameType
 from typing import Any, NamedTuple, TypeAlias
 
+import sqlalchemy
+
 from pytest_querybudget.capture.alone import uncollected
 from pytest_querybudget.capture.loops import Loops
+from pytest_querybudget.capture.marks import RESUMABLE, Mark
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, LIBRARY, Source
 from pytest_querybudget.recording.places import Place
 
@@ -20,6 +24,7 @@ except ImportError:  # pragma: no cover - SQLAlchemy 2.1 installs greenlet only 
     getcurrent = None  # type: ignore[assignment]
 
 _getframe = sys._getframe  # noqa: SLF001
+_SQLALCHEMY = os.path.dirname(sqlalchemy.__file__) + os.sep
 # As soon as it has been specialised, a call of a builtin stands one instruction earlier in Python 3.11, and a loop over
 # a generator stands in its inline cache in Python 3.12.
 _MOVES = sys.version_info[:2] in ((3, 11), (3, 12))
@@ -31,11 +36,12 @@ _DELEGATING = frozenset(opmap[each] for each in ("SEND", "YIELD_FROM") if each i
 _TO_CALL = 4
 # How many of the innermost frames are compared when a statement meets a known stack again.
 COMPARED = 12
-RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 # Frames further out than this are left out of a stack: a deep recursion needs no more to be told apart.
 DEEPEST = 64
-# How many statements a mark remembers before those of earlier tests are dropped: a worker's frame outlives them all.
-MOST_MARKED = 256
+# How many stacks are kept from one test to the next.
+MOST_STACKS = 1024
+# How many frames of libraries lie at most between the test function and one of the application that has called it.
+MOST_BEYOND = 2
 _NOWHERE: Any = object()
 
 
@@ -48,7 +54,7 @@ class Stack:
     `position` is the instruction at which the test function itself stood, or -1 when that is not known.
     """
 
-    __slots__ = ("_places", "entered", "position", "recursive", "source", "steps", "tested")
+    __slots__ = ("_paths", "_places", "entered", "position", "recursive", "source", "steps", "tested")
 
     def __init__(
         self,
@@ -67,6 +73,7 @@ class Stack:
         self.recursive = recursive
         self.source = source
         self._places: tuple[Place, ...] | None = None
+        self._paths: frozenset[str] | None = None
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -76,10 +83,12 @@ class Stack:
         return self._places
 
     @property
-    def paths(self) -> set[str]:
+    def paths(self) -> frozenset[str]:
         """The files of its lines: cheaper than the lines."""
-        relative = self.source.relative
-        return {relative(code.co_filename) for code, _ in self.steps}
+        if self._paths is None:
+            relative = self.source.relative
+            self._paths = frozenset([relative(code.co_filename) for code, _ in self.steps])
+        return self._paths
 
     def is_own(self, index: int) -> bool:
         """Return whether the step at `index` is one of the test function's own lines."""
@@ -96,6 +105,10 @@ class Stack:
 
 # Frames, each as how far away it is, code and instruction.
 Way: TypeAlias = tuple[tuple[int, CodeType, int], ...]
+# The code of frames that do not matter, and that of one outside of them that does, with its instruction and its kind.
+Part: TypeAlias = tuple[tuple[CodeType, ...], CodeType | None, int, int]
+# A line of the application, the test's own, a web framework, where a greenlet ends, and where the stack does.
+LINE, TEST, REQUEST, CROSSING, END = range(5)
 
 
 def stands_here(near: Way, beyond: Way, above: int = 1) -> bool:
@@ -128,80 +141,13 @@ def _awaits(way: Way) -> bool:
     return True
 
 
-class Mark:
-    """Hangs on a frame to tell one call of a function from the next.
-
-    A frame can neither be held (it would keep its locals alive, and with them what the session's identity map forgets)
-    nor told by its address (the next call often gets the same). `f_trace` is a place on the frame that dies with it.
-    A tracer that put its own function there is called as before.
-    """
-
-    __slots__ = ("before", "since", "statements")
-
-    def __init__(self, before: Any) -> None:
-        self.before = before
-        # The numbers of those that were sent from the frame.
-        self.statements: set[int] = set()
-        # Where this is the frame of a request: how many statements each journal, by number, had before its first one.
-        self.since: dict[int, int] = {}
-
-    def add(self, statement: int, since: int) -> None:
-        """Remember a statement; where there are many, forget what came before the test whose journal is `since`."""
-        self.statements.add(statement)
-        if len(self.statements) > MOST_MARKED:
-            self.statements = {each for each in self.statements if each >= since}
-            self.since = {each: sent for each, sent in self.since.items() if each >= since}
-
-    def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
-        """Pass a trace event on."""
-        if self.before is not None:
-            self.before = self.before(frame, event, argument)
-        return self
-
-
-def mark_of(frame: FrameType) -> Mark:
-    """Return the mark of a frame, a new one where there is none."""
-    known = frame.f_trace
-    if type(known) is not Mark:
-        known = frame.f_trace = Mark(known)
-    return known
-
-
-def mark(frames: Sequence[FrameType], statement: int) -> int:
-    """Mark frames as those from which a statement was sent, and return the innermost that was marked with it before.
-
-    Returns -1 when none was: no call that was active then is active now.
-    """
-    found = -1
-    for index, frame in enumerate(frames):
-        known = mark_of(frame).statements
-        if statement in known:
-            # All frames further out were active at that time, too.
-            found = index
-            break
-        known.add(statement)
-    return found
-
-
-def resumed(frames: Sequence[FrameType], known: set[int]) -> Iterator[int]:
-    """Yield the indexes of coroutine and generator frames that may have been there before, and remember all of them.
-
-    A tracer, such as that of coverage, takes the mark off a frame that is resumed. Only the address of the frame is
-    left to tell it, which the next call may get as well: whoever asks must have another reason to believe it.
-    """
-    for index, frame in enumerate(frames):
-        if frame.f_code.co_flags & RESUMABLE:
-            if id(frame) in known:
-                yield index
-            known.add(id(frame))
-
-
 class Reading(NamedTuple):
     """What was read from the stack at one statement: its frames live only as long as this does.
 
     `entered` is how many frames lie inside the innermost web request, `request` is the outermost frame of a web
     framework or client. `near` is the way to the steps inside the current greenlet, from the frame where the reading
-    began, and `beyond` that to those that await it.
+    began, and `beyond` that to those that await it. `inside` is the code of SQLAlchemy that the innermost
+    step has called, None where that is another library's, or where it awaits the greenlet. `parts` are all frames.
     """
 
     stack: Stack
@@ -210,6 +156,8 @@ class Reading(NamedTuple):
     request: FrameType | None
     near: Way
     beyond: Way
+    inside: CodeType | None
+    parts: tuple[Part, ...] = ()
 
     def innermost(self, steps: int) -> tuple[Way, Way]:
         """Return the way to the innermost steps."""
@@ -280,13 +228,15 @@ def parent_frame() -> FrameType | None:
     return parent.gr_frame if parent is not None else None
 
 
-def awaiting(away: int) -> FrameType | None:
-    """Return the frame so far outwards from the one that awaits the current greenlet."""
-    frame = parent_frame()
-    while frame is not None and away > 0:
-        frame = frame.f_back
-        away -= 1
-    return frame
+def standing_at(away: int, above: int) -> tuple[FrameType, int, CodeType | None]:
+    """Return the frame so far away, how far that is, and the code that it has called where that is SQLAlchemy's.
+
+    `above` is how many frames lie above the one that `away` counts from, with that of this function.
+    """
+    within = _getframe(away + above - 1)
+    inside = within.f_code
+    frame: Any = within.f_back
+    return frame, away, inside if inside.co_filename.startswith(_SQLALCHEMY) else None
 
 
 class StackReader:
@@ -302,10 +252,12 @@ class StackReader:
         # The number of the current test's journal: statements with lower ones are of earlier tests.
         self.since = 0
         self.known: dict[tuple[object, ...], Stack] = {}
+        # How many times those were forgotten: what was remembered of them holds no more.
+        self.age = 0
         # Ids of code objects that the stacks keep alive.
         self._starts: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def read(  # noqa: C901, PLR0912 - one pass for each statement
+    def read(
         self, frame: FrameType | None, own: frozenset[int], position: Callable[[FrameType | None], int]
     ) -> Reading:
         """Return the stack from `frame` outwards, up to the test function.
@@ -313,51 +265,72 @@ class StackReader:
         `own` are the ids of the test function's code objects (hashing a code object is slow); `position` tells where
         the test function stands when it is not on this stack.
         """
+        parts, frames, test, request = self._walk(frame, own)
         steps: list[tuple[int, CodeType, int]] = []
-        frames: list[FrameType] = []
         seen: set[int] = set()
+        entered = framed = tested = crossed = -1
+        away = known = 0
+        for between, code, instruction, kind in parts:
+            away += len(between)
+            if kind == CROSSING:
+                crossed, away = len(steps), 0
+                continue
+            if kind == REQUEST and entered < 0:
+                entered, framed = len(steps), known
+            elif kind in (LINE, TEST) and code is not None:
+                known += 1
+                if kind == TEST and tested < 0:
+                    tested = len(steps)
+                if id(code) not in seen:
+                    seen.add(id(code))
+                    steps.append((away, code, instruction))
+            away += 1
+        stack = self.share(steps, len(frames), crossed, entered, tested, position(test))
+        inside = len(steps) if crossed < 0 else crossed
+        near, beyond = tuple(steps[:inside]), tuple(steps[inside:])
+        return Reading(stack, frames, framed, request, near, beyond, _called(parts), tuple(parts))
+
+    def _walk(
+        self, frame: FrameType | None, own: frozenset[int]
+    ) -> tuple[list[Part], list[FrameType], FrameType | None, FrameType | None]:
+        """Return all frames, those of the application, that of the test, and that of the request."""
+        parts: list[Part] = []
+        frames: list[FrameType] = []
+        between: list[CodeType] = []
         kinds = self.files.kinds
         outermost = self.outermost or _NOWHERE
-        test: FrameType | None = None
-        request: FrameType | None = None
-        entered = framed = tested = crossed = -1
-        away = last = 0
+        test = request = None
+        crossed = False
         while len(frames) < DEEPEST and frame is not outermost:
             if frame is None:
-                if crossed >= 0:
+                if crossed:
                     break
-                frame = parent_frame()
-                crossed = len(steps)
-                away = last = 0
-                if frame is None:
-                    break
+                frame, crossed = parent_frame(), True
+                parts.append((tuple(between), None, 0, CROSSING))
+                between = []
+                continue
             code = frame.f_code
             kind = kinds.get(code.co_filename)
             if kind is None:
                 kind = self.files.classify(code.co_filename)
             if kind == APPLICATION:
-                ident = id(code)
-                if ident in own:
+                if id(code) in own:
                     test = frame
-                    if tested < 0:
-                        tested = len(steps)
                 frames.append(frame)
-                if ident not in seen:
-                    seen.add(ident)
-                    steps.append((away, code, frame.f_lasti))
-                    last = away
-            elif tested >= 0:
-                if away - last > 2:
-                    break
-            elif kind == FRAMEWORK:
+                parts.append((tuple(between), code, frame.f_lasti, TEST if test is frame else LINE))
+                between = []
+            elif kind == FRAMEWORK and test is None:
                 request = frame
-                if entered < 0:
-                    entered, framed = len(steps), len(frames)
+                parts.append((tuple(between), code, 0, REQUEST))
+                between = []
+            elif test is not None and len(between) >= MOST_BEYOND:
+                break
+            else:
+                between.append(code)
             frame = frame.f_back
-            away += 1
-        stack = self._share(steps, len(frames), crossed, entered, tested, position(test))
-        inside = len(steps) if crossed < 0 else crossed
-        return Reading(stack, frames, framed, request, tuple(steps[:inside]), tuple(steps[inside:]))
+        if test is None:
+            parts.append((tuple(between), None, 0, END))
+        return parts, frames, test, request
 
     def distance(self, frame: FrameType | None, standing: Standing) -> int:
         """Return how far away the innermost application frame is, if it is that of `standing` at the same instruction.
@@ -392,7 +365,7 @@ class StackReader:
             away -= 1
         return frame
 
-    def _share(
+    def share(
         self,
         steps: list[tuple[int, CodeType, int]],
         frames: int,
@@ -401,6 +374,7 @@ class StackReader:
         tested: int,
         position: int,
     ) -> Stack:
+        """Return the stack of these steps: one object for all statements that are sent from there."""
         places = [(id(code), instruction) for _, code, instruction in steps]
         if _MOVES:
             places = [self._start(code, instruction) for _, code, instruction in steps]
@@ -428,10 +402,30 @@ class StackReader:
         return found
 
     def forget(self) -> None:
-        """Drop the stacks of a finished test; what is known of code and files stays."""
+        """Forget the frames of a finished test, and all stacks where there are many: the next test has some of them."""
+        if len(self.known) > MOST_STACKS:
+            self.renew()
+        self.outermost = None
+
+    def take_for_application(self, path: str) -> None:
+        """Count a file as the application's from here on."""
+        if self.files.kinds.get(path) != APPLICATION:
+            self.files.kinds[path] = APPLICATION
+            self.renew()
+
+    def renew(self) -> None:
+        """Forget all stacks."""
         self.known.clear()
         self._starts.clear()
-        self.outermost = None
+        self.age += 1
+
+
+def _called(parts: list[Part]) -> CodeType | None:
+    """Return the code that the innermost frame of all that matter has called, where that is SQLAlchemy's."""
+    if not parts or not parts[0][0] or parts[0][3] == CROSSING:
+        return None
+    called = parts[0][0][-1]
+    return called if called.co_filename.startswith(_SQLALCHEMY) else None
 
 
 @uncollected

@@ -58,6 +58,8 @@ class SourceComments:
     used: set[Comment] = field(default_factory=set)
     seen: set[Comment] = field(default_factory=set)
     files: dict[str, dict[int, Comment]] = field(default_factory=dict)
+    # Those without a comment, as most are.
+    quiet: set[str] = field(default_factory=set)
     spans: dict[str, list[Span]] = field(default_factory=dict)
 
     def find(self, finding: Finding) -> Allowed | None:
@@ -72,7 +74,8 @@ class SourceComments:
 
     def note_sender(self, stack: StackLike) -> None:
         """Remember that the lines of a stack sent something: an allowance there had its chance."""
-        if any(self._comments(each) for each in stack.paths):
+        paths = stack.paths
+        if not self.quiet.issuperset(paths) and any(self._comments(each) for each in paths):
             self.seen.update(self.around(stack.places))
 
     def noted(self) -> list[Comment]:
@@ -97,6 +100,8 @@ class SourceComments:
             for number, text in enumerate(self._lines(path), 1):
                 if "querybudget" in text and (match := _COMMENT.search(text)):
                     known[number] = _comment(match, path, number)
+            if not known:
+                self.quiet.add(path)
         return known
 
     def _lines(self, path: str) -> list[str]:

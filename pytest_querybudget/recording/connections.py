@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import field
 from typing import Any
 
@@ -55,7 +54,7 @@ class Connections:
     watched: bool = False
     peak: int = 0
     held: tuple[Held, ...] = ()
-    taken: Counter[Held] = field(default_factory=Counter)
+    taken: dict[Held, int] = field(default_factory=dict)
     leaked: dict[Held, int] = field(default_factory=dict)
     reclaimed: dict[Held, int] = field(default_factory=dict)
 

@@ -23,7 +23,7 @@ MOST_SAMPLES = 16
 # How many results that brought in parents are told apart for one statement.
 MOST_ORIGINS = 1024
 
-# Up to how many rows of one flush are counted exactly.
+# Up to how many rows that are written at one time are counted exactly.
 MOST_FLUSHED = 16
 
 
@@ -45,7 +45,7 @@ class StackLike(Protocol):
         """Places, innermost first."""
 
     @property
-    def paths(self) -> set[str]:
+    def paths(self) -> frozenset[str]:
         """The files of its places."""
 
     def is_own(self, index: int) -> bool:
@@ -175,29 +175,39 @@ class Member:
 
 
 @dataclass(slots=True)
-class Flushes:
-    """The flushes that sent a statement: how many sent it with a single row, and what each of them wrote.
+class Batches:
+    """What was written at one time: how many times it was so many rows."""
 
-    `sizes` tells how many flushes wrote so many rows of its table, whichever statements wrote them: a row with columns
-    of its own is still one of the batch.
-    """
-
-    single: int = 0
     sizes: dict[int, int] = field(default_factory=dict)
 
     @property
     def ended(self) -> int:
-        """How many flushes there were, but for those that failed."""
+        """How many times something was written, but for what failed."""
         return sum(self.sizes.values())
 
     def note_rows(self, rows: int) -> None:
-        """Note what a flush has written."""
+        """Note what was written at one time."""
         size = min(rows, MOST_FLUSHED)
         self.sizes[size] = self.sizes.get(size, 0) + 1
 
+    def of(self, rows: int) -> int:
+        """Return how many times it was so many rows, or more."""
+        return sum(many for size, many in self.sizes.items() if size >= rows)
+
     def wrote(self, rows: int) -> bool:
-        """Return whether half of them or more wrote so many rows: the end of each list may be a few."""
-        return 0 < self.ended <= 2 * sum(many for size, many in self.sizes.items() if size >= rows)
+        """Return whether it was so many rows half of the times or more: the end of each list may be a few."""
+        return 0 < self.ended <= 2 * self.of(rows)
+
+
+@dataclass(slots=True)
+class Flushes(Batches):
+    """The flushes that sent a statement: how many sent it with a single row, and what each of them wrote.
+
+    The rows are those of its table, whichever statements wrote them: a row with columns of its own is still one of the
+    batch.
+    """
+
+    single: int = 0
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -235,6 +245,8 @@ class Statement:
     databases: dict[int, int] | None = None
     # None where no flush sends it.
     flushes: Flushes | None = None
+    # What the application itself wrote with executions of many rows, None where there were none.
+    batches: Batches | None = None
     written: int = 0
     # Executions that wrote one row each.
     single: int = 0
@@ -339,6 +351,12 @@ class Statement:
         """The innermost line of the application, None where there is none or it was not asked for."""
         return self.stack.places[0] if self.stack.places else None
 
+    def note_batch(self, rows: int) -> None:
+        """Note an execution that wrote many rows: none where the driver does not say how many."""
+        if self.batches is None:
+            self.batches = Batches()
+        self.batches.note_rows(rows)
+
     def note_unit(self, database: int) -> None:
         """Count one send for its database: no other statement could have written to two of them at once."""
         if self.databases is None:
@@ -394,6 +412,11 @@ class Recording:
     def __repr__(self) -> str:
         """Say how much it holds, and nothing of it."""
         return f"<Recording of {self.nodeid}: {self.queries()} queries>"
+
+    @property
+    def sent(self) -> bool:
+        """Whether any statement was sent."""
+        return any(each.statements for each in self.windows)
 
     def statements(self, *phases: str) -> Iterator[Statement]:
         """Yield the statements of the given phases (of all when none is given), in the order of their first send."""

@@ -52,8 +52,8 @@ class Rule(ABC):
     takes_per: ClassVar[bool] = False
     #: Rules that compare tests with each other: a block of one test cannot be held to them.
     compares_tests: ClassVar[bool] = False
-    #: Rules that look at statements the test sent during its call phase cannot judge a test that sent none;
-    #: for those that require something to have happened, that is an error.
+    #: Rules that look at nothing but statements are not asked what they find in a test that has sent none;
+    #: to those that require something to have happened, that is a fault.
     needs_statements: ClassVar[bool] = False
     #: Whether statements have to be planned for this rule.
     needs_plans: ClassVar[bool] = False

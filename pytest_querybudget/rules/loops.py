@@ -15,6 +15,7 @@ class LoopRule(Rule, ABC):
     """A rule that looks in every test for what is sent again and again."""
 
     default = True
+    needs_statements = True
 
     def parse(self, arguments: Sequence[Any], keywords: Mapping[str, Any]) -> Options:
         """Take a threshold."""

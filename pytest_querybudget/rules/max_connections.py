@@ -138,7 +138,7 @@ def _figure(recording: Recording, name: str) -> int:
 
 def _finding(recording: Recording, name: str, limit: int, actual: int) -> TooManyConnections:
     connections = recording.connections
-    held = connections.held if name == "n" else tuple(connections.taken.elements())
+    held = connections.held if name == "n" else _each(connections.taken)
     latest = held[-1].places if held else ()
     return TooManyConnections(
         sql="",
@@ -152,6 +152,10 @@ def _finding(recording: Recording, name: str, limit: int, actual: int) -> TooMan
         held=_told(held),
         figure=name,
     )
+
+
+def _each(taken: Mapping[Held, int]) -> tuple[Held, ...]:
+    return tuple(held for held, count in taken.items() for _ in range(count))
 
 
 def _told(held: Sequence[Held]) -> tuple[str, ...]:

@@ -81,8 +81,9 @@ class NoWriteLoops(LoopRule):
     expression, a version is counted or the columns differ. Flushes are batches when half of them or more (the end of a
     list may be short) write ten rows of the table, or three where the function with the loop cuts slices or speaks of a
     batch, a chunk or a page. A single row that such batches have now and then belongs to them, as does the record that
-    such a function keeps of each. A flush for each order with a dozen items is a loop over orders, and found as that;
-    of its items one flush would send as many statements.
+    such a function keeps of each, whatever writes the batches: a flush, an `executemany`, one statement. A flush for
+    each order with a dozen items is a loop over orders, and found as that; of its items one flush would send as many
+    statements.
 
     ## Why is this bad
 
@@ -130,13 +131,15 @@ class NoWriteLoops(LoopRule):
 
 
 def _is_in_batches(statement: Statement, window: Window) -> bool:
-    """Return whether the flushes of a loop write batches, of which SQLAlchemy sends row after row.
+    """Return whether what a loop writes are batches, of which SQLAlchemy sends row after row, or belongs to some.
 
     One flush for all would send them so, too. A few rows beside many of another table belong to their batches where
     not each of these has some, or where the function cuts a list into parts: else it may be one parent with its
     children that is flushed each time.
     """
     flushes = statement.flushes
+    if statement.parts and _has_batches_beside(statement, window):
+        return True
     if flushes is None:
         return False
     if flushes.wrote(_PART if statement.parts else _BATCH):
@@ -147,6 +150,22 @@ def _is_in_batches(statement: Statement, window: Window) -> bool:
         and each.flushes.wrote(_BATCH)
         and (statement.parts or each.flushes.ended > flushes.single)
         for each in window
+    )
+
+
+def _has_batches_beside(statement: Statement, window: Window) -> bool:
+    """Return whether the loop that sends single rows sends a batch for each of them, or for each other one.
+
+    What is over before the other begins is not of one loop.
+    """
+    return any(
+        batches.wrote(_PART)
+        and statement.units <= 2 * batches.of(_PART)
+        and each.first < statement.last
+        and statement.first < each.last
+        for each in _of_its_loop(statement, window)
+        for batches in (each.flushes, each.batches)
+        if batches is not None
     )
 
 
@@ -172,13 +191,16 @@ def _is_step_by_step(statement: Statement, window: Window) -> bool:
 
 def _together(statement: Statement, window: Window) -> Iterator[Statement]:
     """Yield what is sent as often as a write, in the same loop."""
+    return (each for each in _of_its_loop(statement, window) if each.count >= statement.units)
+
+
+def _of_its_loop(statement: Statement, window: Window) -> Iterator[Statement]:
+    """Yield what the function sends in whose loop a write is sent, or those that it calls."""
     if statement.loop < 0:
         return
     around = statement.stack.places[statement.loop]
     for each in window:
-        if each.count >= statement.units and any(
-            (place.path, place.function) == (around.path, around.function) for place in each.stack.places
-        ):
+        if any((place.path, place.function) == (around.path, around.function) for place in each.stack.places):
             yield each
 
 

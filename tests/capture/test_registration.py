@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -61,6 +62,21 @@ def test_a_suite_may_clear_listeners_again_and_again(registration: Registration)
     finally:
         registration.remove()
     assert not event.contains(Session, "before_flush", registration.capture.sessions.on_flush)
+
+
+def test_cleared_listeners_are_noticed_without_what_is_private_to_sqlalchemy(
+    registration: Registration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A version that has it under no name, or another one, is asked in public."""
+    monkeypatch.setattr(event, "api", SimpleNamespace())
+    assert registration.renew()
+    try:
+        assert not registration.renew()
+        event.remove(Session, "after_flush", registration.capture.sessions.on_flushed)
+        assert registration.renew()
+        assert not registration.renew()
+    finally:
+        registration.remove()
 
 
 def test_statements_that_another_listener_answers_first_are_recorded(registration: Registration) -> None:
