@@ -175,6 +175,8 @@ def statement_entries(recording: Recording, *, planned: bool = False) -> tuple[S
 
     `planned` leaves out those that nobody has asked a plan for.
     """
+    if not recording.sent:
+        return ()
     chains: dict[int, tuple[Location, ...]] = {}
     entries = (
         statement_entry(each, window, recording.started, chains)

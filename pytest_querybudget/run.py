@@ -420,9 +420,7 @@ class Run:
             outcome="passed",
             phases=phase_entries(recording),
             budget=budget_entries(recording, current.budget),
-            statements=statement_entries(recording, planned=not is_read(self.settings, current.budget))
-            if recording.sent
-            else (),
+            statements=statement_entries(recording, planned=not is_read(self.settings, current.budget)),
             findings=tuple(finding_entry(each) for each in current.verdicts),
             routes={label: each.queries for label, each in requests.items()},
             requests=requests,

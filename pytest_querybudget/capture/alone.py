@@ -44,11 +44,12 @@ def uncollected(function: Callable[P, R]) -> Callable[P, R]:
 
     @wraps(function)
     def uncollecting(*args: P.args, **kwargs: P.kwargs) -> R:
-        # A process that was forked while another thread had the lock would wait for ever.
-        held = LOCK.acquire(timeout=LONGEST_WAIT)
-        enabled = gc.isenabled()
-        gc.disable()
+        held = enabled = False
         try:
+            # A process that was forked while another thread had the lock would wait for ever.
+            held = LOCK.acquire(timeout=LONGEST_WAIT)
+            enabled = gc.isenabled()
+            gc.disable()
             return function(*args, **kwargs)
         finally:
             if enabled:

@@ -239,7 +239,7 @@ class Finder:
         serial = entry.serial
         for each in marks:
             each.statements.add(serial)
-            if len(each.statements) > MOST_MARKED:
+            if not len(each.statements) % MOST_MARKED:
                 each.forget(self.reader.since)
         self._remember(journal, shape, entry)
         return entry
@@ -335,11 +335,21 @@ class Finder:
 
     def request(self, journal: Journal, reading: Reading) -> Mark | None:
         """Return the mark on the frame of the request that is being served, None where there is none to be seen."""
-        frame = reading.request
+        client = None
         if reading.stack.tested < 0 and journal.frame is not None:
             # A thread or a task of its own serves it, and the client waits in the test.
-            frame = self._waiting_client(journal) or frame
-        return None if frame is None else mark_of(frame)
+            client = self._client(journal, reading)
+        return client or (None if reading.request is None else mark_of(reading.request))
+
+    def _client(self, journal: Journal, reading: Reading) -> Mark | None:
+        call = self.repeaters.call_of(journal, reading)
+        if call is not None and call.client is not False:
+            return call.client
+        frame = self._waiting_client(journal)
+        client = None if frame is None else mark_of(frame)
+        if call is not None:
+            call.client = client
+        return client
 
     def _waiting_client(self, journal: Journal) -> FrameType | None:
         frames, task = stack_of(journal.own, journal.thread, None if journal.task is None else journal.task())

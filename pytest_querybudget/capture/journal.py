@@ -8,9 +8,10 @@ from collections.abc import Callable
 from inspect import CO_COROUTINE
 from time import perf_counter
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, Literal
 
 from pytest_querybudget.capture.alone import alone, uncollected
+from pytest_querybudget.capture.marks import Mark
 from pytest_querybudget.capture.stacks import Standing, begun_at, thread_frames
 from pytest_querybudget.capture.waiting import waiting_frames
 from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window, next_serial
@@ -52,6 +53,21 @@ class Runs:
         return self.origins[index] if index >= 0 else (None, (), 0)
 
 
+class Answered:
+    """A call of the application that others wait for, by the mark on its frame, and what is known of them.
+
+    `client` is the mark on the frame of the web client that waits in the test, False where nobody has asked yet, and
+    `waiting` are the marks on all functions that wait, each with where it stands.
+    """
+
+    __slots__ = ("call", "client", "waiting")
+
+    def __init__(self, call: Mark) -> None:
+        self.call = call
+        self.client: Mark | Literal[False] | None = False
+        self.waiting: list[tuple[Mark, int]] | None = None
+
+
 class Journal:
     """The recording of a test in the making: the window it is in, and what repeats are measured against.
 
@@ -89,6 +105,8 @@ class Journal:
         self.stands = (-1, -1)
         # The task in which the test waits, where it is not on the stack.
         self.task: Any = None
+        # The call of the application that has sent the last new statement, where others wait for it.
+        self.answered: Answered | None = None
         # Where the last new statement was sent from.
         self.standing: Standing | None = None
         self.window: Window = self.open(phase)
@@ -107,6 +125,7 @@ class Journal:
         self.frame = None
         self.stands = (-1, -1)
         self.task = None
+        self.answered = None
         self.standing = None
         return self.window
 

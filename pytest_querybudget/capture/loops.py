@@ -7,7 +7,7 @@ without the source: an instruction is in a loop when control can come back to it
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dis import EXTENDED_ARG, hasjabs, hasjrel, opmap
+from dis import EXTENDED_ARG, get_instructions, hasjabs, hasjrel, opmap
 from itertools import pairwise
 from types import CodeType
 from typing import TypeVar
@@ -39,6 +39,9 @@ _PARTS = frozenset(
     partitions parts portion portions slice slices sliced window windows""".split()
 )
 _SLICING = _opcodes("BUILD_SLICE", "BINARY_SLICE")
+_CONSTANTS = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
+# What bounds a slice that only leaves out a header, or what comes last.
+_TRIMMED = frozenset({None, 0, 1, -1})
 # Before Python 3.11 an instruction of its own begins what an exception leaves; where it ends is where that jumps to.
 _GUARDING = _opcodes("SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH")
 
@@ -58,9 +61,7 @@ class Loops:
         if known is None:
             names = {*code.co_names, *code.co_varnames, *code.co_cellvars, *code.co_freevars}
             words = {word for name in names for word in name.lower().split("_")}
-            found = not words.isdisjoint(_PARTS) or any(isinstance(each, slice) for each in code.co_consts)
-            found = found or not _SLICING.isdisjoint(code.co_code[::2])
-            known = _remember(self.parting, code, found)
+            known = _remember(self.parting, code, not words.isdisjoint(_PARTS) or _cuts(code))
         return known[1]
 
     def names(self, code: CodeType) -> frozenset[str | int]:
@@ -88,6 +89,21 @@ class Loops:
         if known is None:
             known = _remember(self.retrying, code, looping(code, retrying=True))
         return instruction in known[1] and not self.contains(code, instruction)
+
+
+def _cuts(code: CodeType) -> bool:
+    """Return whether a function cuts slices, but for those without a first line, or without a last one."""
+    if not _SLICING.isdisjoint(code.co_code[::2]):
+        bounds: list[object] = []
+        for each in get_instructions(code):
+            if each.opcode in _SLICING:
+                if not _TRIMMED.issuperset(bounds[-2:]):
+                    return True
+            else:
+                bounds.append(each.argval if each.opname in _CONSTANTS else ...)
+    # From Python 3.14 on, one whose bounds are written down is a constant.
+    slices = [each for each in code.co_consts if isinstance(each, slice)]
+    return any(not _TRIMMED.issuperset((each.start, each.stop)) for each in slices)
 
 
 def _remember(known: dict[int, tuple[CodeType, T]], code: CodeType, fact: T) -> tuple[CodeType, T]:

@@ -10,6 +10,8 @@ from typing import Any
 RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
 # How many statements a mark remembers before those of earlier tests are dropped: a worker's frame outlives them all.
 MOST_MARKED = 256
+# How many places of a function are told apart, where it waits while statements are sent.
+MOST_PLACES = 1 << 20
 
 
 class Mark:
@@ -31,7 +33,9 @@ class Mark:
 
     def forget(self, since: int) -> None:
         """Forget what came before the test whose journal is `since`."""
-        self.statements = {each for each in self.statements if each >= since}
+        # The lowest of those that it has waited for; see `waits_for`.
+        lowest = waits_for(since)
+        self.statements = {each for each in self.statements if each >= since or each <= lowest}
         self.since = {each: sent for each, sent in self.since.items() if each >= since}
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -39,6 +43,11 @@ class Mark:
         if self.before is not None:
             self.before = self.before(frame, event, argument)
         return self
+
+
+def waits_for(statement: int) -> int:
+    """Return the number that the mark on a waiting frame has for a statement: those who send it remember its own."""
+    return -1 - statement * MOST_PLACES
 
 
 def mark_of(frame: FrameType) -> Mark:

@@ -12,6 +12,7 @@ from types import CodeType, FrameType
 from typing import NamedTuple, Protocol
 
 from pytest_querybudget.capture.stacks import (
+    AROUND,
     CROSSING,
     DEEPEST,
     END,
@@ -30,6 +31,8 @@ _getframe = sys._getframe  # noqa: SLF001
 # In how many ways through SQLAlchemy a statement is remembered to have been sent, and by how many lines in each.
 MOST_APPROACHES = 8
 MOST_RECALLED = 64
+# How many of these may have the two innermost frames in common.
+MOST_ALIKE = 8
 
 
 class Recalled(NamedTuple):
@@ -63,17 +66,17 @@ class Approach:
         self.away = away
         self.inside = inside
         self.age = age
-        # By the two innermost lines.
-        self.known: dict[object, Recalled] = {}
-        # The ids of the code of the innermost ones, which the stacks keep alive.
+        # By the two innermost frames; a listener of SQLAlchemy's events has the same two wherever it comes from.
+        self.known: dict[object, tuple[Recalled, ...]] = {}
+        # The ids of the code of the innermost lines.
         self.lines: set[int] = set()
 
     def add(self, key: object, known: Recalled) -> None:
         """Remember a stack."""
-        if len(self.known) >= MOST_RECALLED:
+        if len(self.known) >= MOST_RECALLED or len(self.lines) >= MOST_RECALLED:
             self.known.clear()
             self.lines.clear()
-        self.known[key] = known
+        self.known[key] = (known, *self.known.get(key, ())[: MOST_ALIKE - 1])
         self.lines.add(id(known.parts[0][1]))
 
 
@@ -99,10 +102,10 @@ def read(
             continue
         if inside is None or within.f_code is inside:
             frame = within if inside is None else within.f_back
-            known = approach.known.get(_key(frame, own)) if approach.age == reader.age else None
-            reading = None if known is None else _recall(reader, known, frame, own, position)
-            if reading is not None:
-                return reading
+            for known in approach.known.get(_key(frame, own), ()) if approach.age == reader.age else ():
+                reading = _recall(reader, known, frame, own, position)
+                if reading is not None:
+                    return reading
     outwards = _getframe(above)
     reading = reader.read(outwards, own, position)
     if len(reading.frames) < DEEPEST and not reading.stack.recursive:
@@ -182,6 +185,10 @@ def _recall(  # noqa: C901, PLR0912 - one pass for each statement
             continue
         elif kind == END:
             if frame is not None and frame is not reader.outermost:
+                return None
+            break
+        elif kind == AROUND:
+            if (None if frame is None else frame.f_code) is not code:
                 return None
             break
         elif frame is None:

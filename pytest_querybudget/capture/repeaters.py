@@ -7,8 +7,17 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.marks import MOST_MARKED, RESUMABLE, mark, mark_of, resumed
+from pytest_querybudget.capture.journal import Answered, Journal
+from pytest_querybudget.capture.marks import (
+    MOST_MARKED,
+    MOST_PLACES,
+    RESUMABLE,
+    Mark,
+    mark,
+    mark_of,
+    resumed,
+    waits_for,
+)
 from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
 from pytest_querybudget.capture.stacks import (
     COMPARED,
@@ -25,8 +34,6 @@ from pytest_querybudget.recording.model import Statement
 
 # How many times it is asked who has started a thread or a task: each looks at all that wait.
 MOST_ASKED = 16
-# How many places of a function are told apart.
-MOST_PLACES = 1 << 20
 # Between a function and the one that it has called lies what calls several in turn without being in a loop for them: an
 # event loop its tasks, a server the handler of each request, a stack of contexts what was put on it.
 _EVENT_LOOP, _SERVER, _EXIT = "event loop", "server", "exit"
@@ -51,8 +58,30 @@ class Repeaters:
 
     def meet(self, journal: Journal, entry: Statement, reading: Reading) -> None:
         """Remember what waits while a statement is sent for the first time, where that may have started what runs."""
-        if journal.frame is not None and (reading.stack.tested < 0 or _is_in_event_loop(journal.frame)):
+        if journal.frame is None or not (reading.stack.tested < 0 or _is_in_event_loop(journal.frame)):
+            return
+        call = self.call_of(journal, reading)
+        if call is None:
             self._stacks_that_wait(journal, entry)
+        elif call.waiting is None:
+            call.waiting = []
+            self._stacks_that_wait(journal, entry, call.waiting)
+        else:
+            for waiting, at in call.waiting:
+                _remember(waiting, entry, at, self.reader.since)
+
+    def call_of(self, journal: Journal, reading: Reading) -> Answered | None:
+        """Return what is known of the outermost call that runs: what waits for it waits until it has returned.
+
+        It is None where nothing may be known: a loop in it may work for one after the other.
+        """
+        outermost = reading.frames[-1] if reading.frames else None
+        if outermost is None or self._loops(outermost) or sys.gettrace() is not None:
+            return None
+        called = mark_of(outermost)
+        if journal.answered is None or journal.answered.call is not called:
+            journal.answered = Answered(called)
+        return journal.answered
 
     def find(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
@@ -170,10 +199,13 @@ class Repeaters:
     def _loops(self, frame: FrameType | None) -> bool:
         return frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti)
 
-    def _stacks_that_wait(self, journal: Journal, entry: Statement) -> list[Waiting]:
+    def _stacks_that_wait(
+        self, journal: Journal, entry: Statement, met: list[tuple[Mark, int]] | None = None
+    ) -> list[Waiting]:
         """Return the application's functions that wait while this thread or task runs, stack by stack.
 
         The test, what arranges for it and what a web client waits for are left out: each request is one of its own.
+        The marks on all others are added to `met`, each with where its function stands.
         """
         found: list[Waiting] = []
         for frames in all_waiting_frames(journal.thread):
@@ -196,27 +228,25 @@ class Repeaters:
                 else:
                     functions.append(each)
             if functions:
-                again = self._met(functions, entry)
-                if called is not None and self._met([called], entry) >= 0:
+                again = self._met(functions, entry, met)
+                if called is not None and self._met([called], entry, met) >= 0:
                     # It still waits for what it waited for then.
                     again = -1
                 found.append(Waiting(functions, again, is_told))
         return found
 
-    def _met(self, frames: list[FrameType], entry: Statement) -> int:
+    def _met(self, frames: list[FrameType], entry: Statement, marks: list[tuple[Mark, int]] | None) -> int:
         """Return the index of the innermost frame that was there when a statement was sent before; remember all.
 
         It is -1 also where that frame stood elsewhere in its function: then it has not come back.
         """
         again = -1
         for index, frame in enumerate(frames):
-            # Frames that send it themselves remember its number.
-            there, at = -1 - entry.serial * MOST_PLACES, self._place(frame)
+            at = self._place(frame)
             known = mark_of(frame)
-            met, came_back = there in known.statements, there - at in known.statements
-            known.statements |= {there, there - at}
-            if len(known.statements) > MOST_MARKED:
-                known.forget(self.reader.since)
+            if marks is not None:
+                marks.append((known, at))
+            met, came_back = _remember(known, entry, at, self.reader.since)
             if at and sys.gettrace() is not None and frame.f_code.co_flags & RESUMABLE:
                 # A tracer takes the mark off what is resumed. Another frame may get its address, but in a loop rarely.
                 address = -1 - id(frame) * MOST_PLACES - at
@@ -235,6 +265,16 @@ class Repeaters:
         if not self._loops(frame):
             return 0
         return 2 + (frame.f_lineno or 0) if frame.f_code.co_flags & RESUMABLE else 1
+
+
+def _remember(waiting: Mark, entry: Statement, at: int, since: int) -> tuple[bool, bool]:
+    """Remember that a function waits, and `at` what place; return whether it did before, and there."""
+    there = waits_for(entry.serial)
+    before = there in waiting.statements, there - at in waiting.statements
+    waiting.statements |= {there, there - at}
+    if len(waiting.statements) > MOST_MARKED and len(waiting.statements) % MOST_MARKED < 2:
+        waiting.forget(since)
+    return before
 
 
 def _is_in_event_loop(test: FrameType) -> bool:

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 from collections.abc import Iterable, Iterator
+from inspect import getblock
+from tokenize import TokenError
 from types import CodeType
 from typing import NamedTuple
 
@@ -40,9 +43,10 @@ _KEEPING = frozenset(
 _CONTAINERS = (ast.Starred, ast.List, ast.Tuple, ast.Set, ast.IfExp)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-# How many files' functions are remembered: each keeps its tree.
-MOST_FILES = 100
+# How many functions are remembered, and how long one may be.
 MOST_SITES = 1_000
+MOST_LINES = 1_000
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 
 
 class Mention(NamedTuple):
@@ -79,7 +83,6 @@ class Sites:
 
     def __init__(self, loops: Loops) -> None:
         self.loops = loops
-        self.files: dict[str, dict[tuple[str, int], _Function]] = {}
         self.known: dict[int, tuple[CodeType, Site | None]] = {}
 
     def of(self, code: CodeType) -> Site | None:
@@ -92,13 +95,12 @@ class Sites:
         return known[1]
 
     def _read(self, code: CodeType) -> Site | None:
-        functions = self.files.get(code.co_filename)
-        if functions is None:
-            if len(self.files) >= MOST_FILES:
-                self.files.clear()
-            functions = self.files[code.co_filename] = dict(_functions(code.co_filename))
-        node = functions.get((code.co_name, code.co_firstlineno))
-        return None if node is None else _Reader(code, self.loops).read(node)
+        try:
+            node = _parsed(code)
+            return None if node is None else _Reader(code, self.loops).read(node)
+        except (SyntaxError, ValueError, TokenError, RecursionError, MemoryError):
+            # What Python has compiled before may have been changed since, or be too deep where a test is deep itself.
+            return None
 
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -115,16 +117,28 @@ def _name_of_lambda(filename: str, line: int) -> str:
     return f"<lambda> {filename}:{line}"
 
 
-def _functions(filename: str) -> Iterator[tuple[tuple[str, int], _Function]]:
-    """Yield the functions of a file, each by its name and the line with which its code begins."""
-    try:
-        tree = ast.parse("".join(linecache.getlines(filename)))
-    except (SyntaxError, ValueError, RecursionError):
-        return
+def _parsed(code: CodeType) -> _Function | None:
+    """Return the source of a function, with the lines that it has in its file.
+
+    Raises what Python raises for a source that it cannot read.
+    """
+    first = code.co_firstlineno
+    lines = linecache.getlines(code.co_filename)[first - 1 : first + MOST_LINES]
+    block = getblock([_ESCAPE.sub(_spelled_out, each) for each in lines])
+    if not block or len(block) > MOST_LINES:
+        return None
+    inside = block[0][:1].isspace()
+    tree = ast.parse("".join(["if True:\n", *block] if inside else block))
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            first = min([node.lineno, *(each.lineno for each in node.decorator_list)])
-            yield (node.name, first), node
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
+            ast.increment_lineno(node, first - 2 if inside else first - 1)
+            return node
+    return None
+
+
+def _spelled_out(escape: re.Match[str]) -> str:
+    """Return an escape sequence that every Python takes without a warning: what a text says does not matter here."""
+    return escape[0] if escape[1] in "\r\n\"'\\" else f"\\{escape[0]}"
 
 
 class _Context(NamedTuple):

@@ -107,8 +107,9 @@ class Stack:
 Way: TypeAlias = tuple[tuple[int, CodeType, int], ...]
 # The code of frames that do not matter, and that of one outside of them that does, with its instruction and its kind.
 Part: TypeAlias = tuple[tuple[CodeType, ...], CodeType | None, int, int]
-# A line of the application, the test's own, a web framework, where a greenlet ends, and where the stack does.
-LINE, TEST, REQUEST, CROSSING, END = range(5)
+# A line of the application, the test's own, a web framework, where a greenlet ends, where the stack does, and what lies
+# around the test.
+LINE, TEST, REQUEST, CROSSING, END, AROUND = range(6)
 
 
 def stands_here(near: Way, beyond: Way, above: int = 1) -> bool:
@@ -277,7 +278,7 @@ class StackReader:
                 continue
             if kind == REQUEST and entered < 0:
                 entered, framed = len(steps), known
-            elif kind in (LINE, TEST) and code is not None:
+            elif kind <= TEST and code is not None:
                 known += 1
                 if kind == TEST and tested < 0:
                     tested = len(steps)
@@ -328,8 +329,9 @@ class StackReader:
             else:
                 between.append(code)
             frame = frame.f_back
-        if test is None:
-            parts.append((tuple(between), None, 0, END))
+        # What has called the test may be the application's, as far away as what was a library's.
+        around = None if frame is None or test is None else frame.f_code
+        parts.append((tuple(between), around, 0, END if test is None else AROUND))
         return parts, frames, test, request
 
     def distance(self, frame: FrameType | None, standing: Standing) -> int:

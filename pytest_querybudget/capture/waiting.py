@@ -11,11 +11,10 @@ from pytest_querybudget.capture.alone import FREE_THREADED, uncollected
 from pytest_querybudget.capture.stacks import thread_frames
 
 # How many threads are looked at, and how deep coroutines may await one another.
-MOST_THREADS = 64
+MOST_THREADS = 256
 DEEPEST_AWAITED = 500
 
 
-@uncollected
 def waiting_frames(thread: int) -> list[list[FrameType]]:
     """Return the stacks of what waits while something else runs, each with the outermost frame first.
 
@@ -25,7 +24,6 @@ def waiting_frames(thread: int) -> list[list[FrameType]]:
     return [*map(awaiting_frames, running_tasks(None)), *_outside(thread)]
 
 
-@uncollected
 def all_waiting_frames(thread: int) -> list[list[FrameType]]:
     """Return the stacks of what waits, in other threads than the test's and this one, too.
 
@@ -35,15 +33,24 @@ def all_waiting_frames(thread: int) -> list[list[FrameType]]:
     here = threading.get_ident()
     if here == thread or FREE_THREADED:
         return stacks
-    others = sys._current_frames()  # noqa: SLF001 - documented, and the only way to see another thread
-    for ident, frame in list(others.items())[:MOST_THREADS]:
-        if ident not in (thread, here):
-            stack = _outwards(frame)
-            stacks += [stack, *map(awaiting_frames, _tasks_on(stack))]
+    others = thread_stacks(thread, here)
+    if others is None:
+        # Who is not looked at may have started what runs, and not in a loop.
+        return []
+    for stack in others:
+        stacks += [stack, *map(awaiting_frames, _tasks_on(stack))]
     return stacks
 
 
 @uncollected
+def thread_stacks(*but: int) -> list[list[FrameType]] | None:
+    """Return the stacks of all threads but some, each with the outermost frame first; None where there are too many."""
+    threads = sys._current_frames()  # noqa: SLF001 - documented, and the only way to see another thread
+    if len(threads) > MOST_THREADS:
+        return None
+    return [_outwards(frame) for ident, frame in threads.items() if ident not in but]
+
+
 def stack_of(own: frozenset[int], thread: int, known: Any) -> tuple[list[FrameType], Any]:
     """Return the stack that has one of the code objects with these ids, outermost first, and the task that it is of.
 
@@ -69,6 +76,7 @@ def _outside(thread: int) -> list[list[FrameType]]:
     return [stack, *map(awaiting_frames, _tasks_on(stack))]
 
 
+@uncollected
 def _stack_of_thread(thread: int) -> list[FrameType]:
     return _outwards(thread_frames(thread))
 
