@@ -11,7 +11,7 @@ from types import FrameType
 
 import pytest
 
-from pytest_querybudget.capture.alone import uncollected
+from pytest_querybudget.capture.alone import LOCK, uncollected
 from pytest_querybudget.capture.waiting import all_waiting_frames, awaiting_frames
 
 
@@ -38,6 +38,31 @@ def test_no_garbage_is_collected_while_frames_are_read(enabled: bool) -> None:
         gc.enable()
     expected = enabled and sys.version_info >= (3, 12)
     assert seen == [expected] * 3
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="garbage is collected between two instructions only")
+def test_an_interrupt_leaves_the_collector_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A signal, as that of a timeout, may come at any moment."""
+    disable = gc.disable
+
+    def interrupted() -> None:
+        disable()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(gc, "disable", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        uncollected(list)()
+    assert gc.isenabled()
+    free: list[bool] = []
+
+    def take() -> None:
+        free.append(LOCK.acquire(timeout=5))
+        LOCK.release()
+
+    other = threading.Thread(target=take)
+    other.start()
+    other.join()
+    assert free == [True]
 
 
 class Permissive:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.plugin.suites import Suite
 
 # Reads each stack that was recognised, too, and writes down what differs.
@@ -39,7 +41,7 @@ def pytest_unconfigure():
 """
 
 SHOP = """
-import asyncio, threading
+import asyncio, functools, threading
 from contextlib import ExitStack, contextmanager
 import fastapi, flask
 from sqlalchemy import func, select
@@ -88,6 +90,13 @@ def in_thread(key=1):
     thread.start()
     thread.join()
 
+def thrice(test):
+    @functools.wraps(test)
+    def run(*arguments, **named):
+        for _ in range(3):
+            test(*arguments, **named)
+    return run
+
 site = flask.Flask(__name__)
 
 @site.get("/one")
@@ -112,7 +121,7 @@ async def asked(connection, key=1):
 """
 
 TESTS = """
-import httpx
+import httpx, unittest
 from fastapi.testclient import TestClient
 from sqlalchemy.ext.asyncio import create_async_engine
 from app.shop import *
@@ -168,6 +177,14 @@ def test_that_is_called_no_more():
     test_that_is_called()
     everything()
 
+@thrice
+def test_that_is_called_thrice():
+    everything()
+
+class TestByUnittest(unittest.TestCase):
+    def test_method(self):
+        everything()
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("time", range(3))
 async def test_awaiting(time, tmp_path):
@@ -189,4 +206,37 @@ def test_what_is_recognised_is_what_would_be_read(suite: Suite) -> None:
     assert {each["outcome"] for each in done.tests.values()} == {"passed"}
     said = json.loads((suite.pytester.path / "said.json").read_text())
     assert said["different"] == []
-    assert said["recalled"] > 3 * said["read"] > 0
+    assert said["recalled"] > 2 * said["read"] > 0
+
+
+AROUND = """
+import functools
+from sqlalchemy import select
+from shop import Customer, engine
+
+def name(key):
+    with engine.connect() as connection:
+        return connection.scalar(select(Customer.name).where(Customer.id == key))
+
+def thrice(test):
+    @functools.wraps(test)
+    def run():
+        for key in (1, 2, 3):
+            test(key)
+    return run
+"""
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_what_calls_the_test_is_compared_too(suite: Suite, alone: bool) -> None:
+    """Another test that sends the same from the same line changes nothing."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/helpers.py", AROUND)
+    before = "" if alone else "def test_before():\n    name(1)\n"
+    done = suite.run(
+        before + "@thrice\ndef test_it(key=0):\n    name(key)\n",
+        "--querybudget=strict",
+        head="from app.helpers import *\n",
+    )
+    assert done.tests["test_it"]["outcome"] == "failed"
+    assert done.found("test_it") == ["NO_N_PLUS_ONE"]
