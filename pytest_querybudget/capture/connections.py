@@ -14,6 +14,7 @@ from typing import Any
 from weakref import ref
 
 from pytest_querybudget.capture.alone import LOCK
+from pytest_querybudget.capture.harmless import harmless
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.stacks import Stack, StackReader
 from pytest_querybudget.recording.connections import Held
@@ -72,6 +73,7 @@ class Connections:
 
     # Events of pools
 
+    @harmless
     def on_connect(self, _connection: Any, _record: Any) -> None:
         """Count a connection that a pool opens (`PoolEvents.connect`)."""
         with self.lock:
@@ -121,6 +123,7 @@ class Connections:
             held = self.known[key] = Held(stack, phase, fixture, scope)
         return held
 
+    @harmless
     def on_checkin(self, _connection: Any, record: Any) -> None:
         """Note a connection that is given back, by its holder or in its place (`PoolEvents.checkin`)."""
         with self.lock:
@@ -131,6 +134,7 @@ class Connections:
                 # Nobody says which of those that share it has given it back: the next look will tell.
                 self.out[id(record)] = still
 
+    @harmless
     def on_detach(self, _connection: Any, record: Any) -> None:
         """Note a connection that leaves its pool (`PoolEvents.detach`): the collector's way with an async one."""
         with self.lock:
@@ -138,6 +142,7 @@ class Connections:
                 if not self._note_reclaimed(each):
                     self.detached.append(each)
 
+    @harmless
     def on_close(self, _connection: Any, record: Any) -> None:
         """Forget a connection that its pool has closed (`PoolEvents.close`): nobody has to give it back."""
         with self.lock:

@@ -50,10 +50,10 @@ class Capture:
         self.started = f"_querybudget_started_{id(self)}"
         # The transaction in which the schema was last changed.
         self.changed_in: Any = None
-        self.sessions = Sessions(lambda: self.journals)
+        self.sessions = Sessions(lambda: self.journals, self._fault_of_listener)
         self.observer = Observer(reader, self.shapes, self.sessions, self._note_schema_change)
-        self.connections = Connections(reader, lambda: self.journals, self._runs_in_stray, self._fault_of_pool)
-        self.transactions = Transactions(reader, lambda: self.journals)
+        self.connections = Connections(reader, lambda: self.journals, self._runs_in_stray, self._fault_of_listener)
+        self.transactions = Transactions(reader, lambda: self.journals, self._fault_of_listener)
 
     # Statements
 
@@ -283,7 +283,7 @@ class Capture:
 
     # Threads
 
-    def _fault_of_pool(self, error: Exception) -> None:
+    def _fault_of_listener(self, error: Exception) -> None:
         self._fault(self.journals, error)
 
     def _runs_in_stray(self) -> bool:

@@ -7,6 +7,7 @@ from typing import Any
 from weakref import ref
 
 from pytest_querybudget.capture.alone import alone
+from pytest_querybudget.capture.harmless import harmless
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.recording.model import Flushes, Origin, Statement
 
@@ -103,11 +104,12 @@ class Scope:
 class Sessions:
     """Listens to sessions, and tells which scope a connection belongs to.
 
-    `journals` returns what is being written.
+    `journals` returns what is being written, and `fault` hears of what goes wrong.
     """
 
-    def __init__(self, journals: Callable[[], tuple[Journal, ...]]) -> None:
+    def __init__(self, journals: Callable[[], tuple[Journal, ...]], fault: Callable[[Exception], None]) -> None:
         self.journals = journals
+        self.fault = fault
         # Two captures may listen at once: a block without pytest inside of a test, or a run inside a run.
         self.key = f"_querybudget_scope_{id(self)}"
         self.serial = 0
@@ -145,26 +147,31 @@ class Sessions:
         scope.session = ref(session)
         return scope
 
+    @harmless
     def on_begin(self, session: Any, _transaction: Any, connection: Any) -> None:
         """Tie a connection to the session that begins on it (`SessionEvents.after_begin`)."""
         scope, before = self._of(session), getattr(connection, self.key, None)
-        if before is not None and before is not scope:
+        # A suite may have a connection that answers for anything.
+        if isinstance(before, Scope) and before is not scope:
             others = [*before.beside, ref(before)]
             scope.beside = [each for each in others if each() is not None and each() is not scope]
         setattr(connection, self.key, scope)
 
+    @harmless
     def on_commit(self, session: Any) -> None:
         """Note that what the session holds has been expired by a commit (`SessionEvents.after_commit`)."""
         # The end of a savepoint is told as a commit, too, and expires nothing.
         if session.expire_on_commit and not session.in_nested_transaction():
             self._of(session).commits += 1
 
+    @harmless
     def on_rollback(self, session: Any, _previous: Any) -> None:
         """Forget what was read before a rollback (`SessionEvents.after_soft_rollback`)."""
         for journal in self.journals():
             journal.barrier = journal.sequence
         self._of(session).flush = None
 
+    @harmless
     def on_flush(self, session: Any = None, _context: Any = None, _instances: Any = None) -> None:
         """Note that a flush begins (`SessionEvents.before_flush`).
 
@@ -174,6 +181,7 @@ class Sessions:
             return
         self._of(session).flush = Flush()
 
+    @harmless
     @alone
     def on_flushed(self, session: Any, _context: Any) -> None:
         """Note that a flush has sent what it had (`SessionEvents.after_flush`)."""

@@ -14,6 +14,7 @@ from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
 from pytest_querybudget.capture.alone import alone
+from pytest_querybudget.capture.harmless import harmless
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.recording.connections import Transaction
@@ -41,12 +42,15 @@ class Open:
 class Transactions:
     """Listens to transactions of connections and sessions, and hears of each statement from the observer.
 
-    `journals` returns what is being written.
+    `journals` returns what is being written, and `fault` hears of what goes wrong.
     """
 
-    def __init__(self, reader: StackReader, journals: Callable[[], tuple[Journal, ...]]) -> None:
+    def __init__(
+        self, reader: StackReader, journals: Callable[[], tuple[Journal, ...]], fault: Callable[[Exception], None]
+    ) -> None:
         self.reader = reader
         self.journals = journals
+        self.fault = fault
         # Two captures may listen at once: a block without pytest inside of a test, or a run inside a run.
         self.key = f"_querybudget_open_{id(self)}"
         self.connections: WeakKeyDictionary[Any, WeakSet[Any]] = WeakKeyDictionary()
@@ -88,22 +92,26 @@ class Transactions:
 
     # Events of connections
 
+    @harmless
     def on_begin(self, connection: Any, _xid: Any = None) -> None:
         """Begin a transaction (`ConnectionEvents.begin`, `begin_twophase`)."""
         connection.__dict__[self.key] = Open(self._in_call())
 
+    @harmless
     def on_end(self, connection: Any, _xid: Any = None, _prepared: Any = None) -> None:
         """End a transaction (`ConnectionEvents.commit`, `rollback` and their two-phase forms)."""
         known = connection.__dict__.pop(self.key, None)
         if known is not None:
             self._end(known, connection, lambda _: True)
 
+    @harmless
     def on_savepoint(self, connection: Any, _name: str | None) -> None:
         """Begin a savepoint (`ConnectionEvents.savepoint`)."""
         known = connection.__dict__.get(self.key)
         if known is not None:
             known.savepoints.append(self._in_call())
 
+    @harmless
     def on_savepoint_end(self, connection: Any, _name: str, _context: Any) -> None:
         """End a savepoint (`ConnectionEvents.release_savepoint`, `rollback_savepoint`)."""
         known = connection.__dict__.get(self.key)
@@ -117,6 +125,7 @@ class Transactions:
 
     # Events of sessions
 
+    @harmless
     def on_session_begin(self, session: Any, transaction: Any, connection: Any) -> None:
         """Note that a session says when its transaction ends (`SessionEvents.after_begin`)."""
         known = connection.__dict__.get(self.key)
@@ -124,6 +133,7 @@ class Transactions:
             known.in_session = True
             self.connections.setdefault(session, WeakSet()).add(connection)
 
+    @harmless
     def on_session_end(self, session: Any, transaction: Any) -> None:
         """End what a session takes for its transaction (`SessionEvents.after_transaction_end`)."""
         if transaction.parent is not None:

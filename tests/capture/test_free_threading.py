@@ -119,7 +119,7 @@ def test_a_row_that_waits_for_another_thread_keeps_it_from_nothing(engines: list
 
 
 def test_each_session_and_each_flush_has_a_number_of_its_own() -> None:
-    sessions = Sessions(lambda: ())
+    sessions = Sessions(lambda: (), lambda _: None)
 
     def number(_: int) -> list[tuple[int, int]]:
         found = []

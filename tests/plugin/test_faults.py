@@ -67,6 +67,54 @@ def test_a_fault_inside_the_plugin(suite: Suite, seam: str) -> None:
         assert "the budget (max_queries) could not be measured: RuntimeError inside pytest-querybudget" in done.text
 
 
+@pytest.mark.parametrize(
+    ("module", "name", "attribute", "arguments"),
+    [
+        ("sessions", "Sessions", "_of", ()),
+        ("transactions", "Transactions", "_in_call", ("-o", "querybudget_max_transaction=queries=99")),
+        ("connections", "Connections", "_note_reclaimed", ("--querybudget-report=json:pools.json",)),
+    ],
+)
+def test_a_fault_in_a_listener_of_anything_else(
+    suite: Suite, module: str, name: str, attribute: str, arguments: tuple[str, ...]
+) -> None:
+    """Sessions, transactions and pools tell what they do, and must not hear of it."""
+    broken = CONFTEST.format(module=f"pytest_querybudget.capture.{module}", name=name, attribute=attribute)
+    suite.write("conftest.py", broken)
+    done = suite.run(
+        """
+        def test_it():
+            with Session(engine) as session:
+                session.add(Customer(name="new"))
+                session.flush()
+                session.rollback()
+                with session.begin_nested():
+                    session.scalars(select(Customer)).all()
+                session.commit()
+        """,
+        *arguments,
+        subprocess=True,
+    )
+    assert done.counts == {"passed": 1}
+    assert any(each.startswith("fault: RuntimeError inside the plugin at ") for each in done.problems)
+
+
+def test_a_connection_that_is_a_mock(suite: Suite) -> None:
+    """It answers for anything, also for what the plugin hangs on connections. SQLAlchemy's own suite has such."""
+    done = suite.run(
+        """
+        from unittest.mock import Mock
+        def test_it():
+            bind = Mock()
+            connection = Mock(engine=bind, in_transaction=Mock(return_value=False))
+            bind.connect = Mock(return_value=connection)
+            assert Session(bind=bind).connection() is connection
+        """
+    )
+    assert done.counts == {"passed": 1}
+    assert done.problems == []
+
+
 @pytest.mark.parametrize("seam", ["listener", "end"])
 def test_a_fault_makes_a_session_of_passing_tests_fail(suite: Suite, seam: str) -> None:
     """Exit code 1 even though every test passed, and with workers too."""
