@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 from types import CodeType, FrameType
 from typing import Any
 
@@ -89,7 +90,7 @@ class Repeaters:
         index = self.mark(reading, entry)
         entry.calls += 1
         if index < 0:
-            if entry.calls <= MOST_ASKED:
+            if entry.calls <= MOST_ASKED and not _may_be_called_on_exit(reading):
                 self._find_starter(journal, entry, reading, reading.frames, requested=requested)
             return
         frame = reading.frames[index]
@@ -275,6 +276,11 @@ def _remember(waiting: Mark, entry: Statement, at: int, since: int) -> tuple[boo
     if len(waiting.statements) > MOST_MARKED and len(waiting.statements) % MOST_MARKED < 2:
         waiting.forget(since)
     return before
+
+
+def _may_be_called_on_exit(reading: Reading) -> bool:
+    """Return whether one call may send several on its exit, where a tracer has taken the marks off coroutines."""
+    return sys.gettrace() is not None and any(_between(*each) == _EXIT for each in pairwise(reading.frames))
 
 
 def _is_in_event_loop(test: FrameType) -> bool:
