@@ -18,7 +18,7 @@ P = ParamSpec("P")
 
 
 def harmless(listener: Callable[Concatenate[T, P], Any]) -> Callable[Concatenate[T, P], None]:
-    """Let a listener fail without a word to whoever has called it: a suite may hand in anything for a connection."""
+    """Tell a fault of a listener to its own object, never to who called it: a suite may hand in any connection."""
 
     @wraps(listener)
     def guarded(self: T, /, *args: P.args, **kwargs: P.kwargs) -> None:
