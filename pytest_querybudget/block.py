@@ -136,8 +136,8 @@ def _alone(root: Path) -> Surroundings:
     from pytest_querybudget.capture.catalog import engine_exists
     from pytest_querybudget.capture.listener import Capture
     from pytest_querybudget.capture.registration import Registration
-    from pytest_querybudget.capture.source import Source
-    from pytest_querybudget.capture.stacks import StackReader
+    from pytest_querybudget.stacks.reader import StackReader
+    from pytest_querybudget.stacks.source import Source
 
     # A fault is in the recording's problems already.
     capture = Capture(StackReader(Source(root)), lambda _: None)

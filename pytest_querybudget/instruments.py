@@ -86,9 +86,9 @@ class Instruments:
     def _start(self) -> None:
         from pytest_querybudget.capture.listener import Capture
         from pytest_querybudget.capture.registration import Registration
-        from pytest_querybudget.capture.source import Source
-        from pytest_querybudget.capture.stacks import StackReader
         from pytest_querybudget.capture.threads import Strays
+        from pytest_querybudget.stacks.reader import StackReader
+        from pytest_querybudget.stacks.source import Source
 
         reader = StackReader(Source(self.settings.rootdir, self.settings.source))
         self.capture = Capture(reader, self.on_fault)

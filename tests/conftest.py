@@ -25,7 +25,7 @@ for _name in (
     "pytest_querybudget.capture.catalog",
     "pytest_querybudget.capture.listener",
     "pytest_querybudget.capture.registration",
-    "pytest_querybudget.capture.stacks",
+    "pytest_querybudget.stacks.reader",
     "pytest_querybudget.run",
     "aiomysql",
     "asyncmy",

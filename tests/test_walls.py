@@ -24,7 +24,8 @@ MAY: dict[str, set[str]] = {
     "statements": set(),
     "recording": {"findings"},
     "findings": {"recording"},
-    "capture": {"statements"},
+    "stacks": set(),
+    "capture": {"stacks", "statements"},
     "plans": set(),
     "rules": set(),
     "budgets": {"rules"},
@@ -40,8 +41,8 @@ MAY: dict[str, set[str]] = {
 
 #: Libraries, and the rooms that may import them.
 LIBRARIES: dict[str, set[str]] = {
-    "sqlalchemy": {"capture", "plans", "statements"},
-    "greenlet": {"capture"},
+    "sqlalchemy": {"capture", "plans", "stacks", "statements"},
+    "greenlet": {"stacks"},
     "sqlparse": {"reports"},
     "libcst": {"markers"},
     "coverage": {"reports"},

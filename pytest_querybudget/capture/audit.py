@@ -18,15 +18,15 @@ from typing import Any
 from weakref import WeakKeyDictionary, ref
 
 from pytest_querybudget.capture import orm
-from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.mapped import Mapped
 from pytest_querybudget.capture.reads import STATE, Reads
 from pytest_querybudget.capture.rows import CountingBufferedFetch, CountingFetch
 from pytest_querybudget.capture.selected import Selected
-from pytest_querybudget.capture.stacks import begun_at
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.recording.reads import Loaded
+from pytest_querybudget.stacks.alone import alone
+from pytest_querybudget.stacks.reader import begun_at
 
 _PROCESSOR = "_instance_processor"
 _PARAMETERS = (

@@ -13,11 +13,11 @@ from types import BuiltinFunctionType, CodeType, FrameType, FunctionType, Mappin
 from typing import Any
 from weakref import ref
 
-from pytest_querybudget.capture.alone import LOCK
 from pytest_querybudget.capture.harmless import harmless
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.stacks import Stack, StackReader
 from pytest_querybudget.recording.connections import Held
+from pytest_querybudget.stacks.alone import LOCK
+from pytest_querybudget.stacks.reader import Stack, StackReader
 
 # How many objects are looked at to see whether a fixture holds a connection.
 MOST_LOOKED_AT = 200_000

@@ -13,14 +13,14 @@ from weakref import ref
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.marks import MOST_MARKED, Mark, mark_of, resumed
-from pytest_querybudget.capture.recall import distance, read
 from pytest_querybudget.capture.repeaters import Repeaters, compare
 from pytest_querybudget.capture.rows import CountingFetch, LinkingFetch, streams
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
-from pytest_querybudget.capture.source import FRAMEWORK
-from pytest_querybudget.capture.stacks import (
+from pytest_querybudget.recording.loops import Repeater
+from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
+from pytest_querybudget.stacks.marks import MOST_MARKED, Mark, mark_of, resumed
+from pytest_querybudget.stacks.reader import (
     Reading,
     Stack,
     StackReader,
@@ -33,9 +33,9 @@ from pytest_querybudget.capture.stacks import (
     stands_here,
     thread_frames,
 )
-from pytest_querybudget.capture.waiting import stack_of
-from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
+from pytest_querybudget.stacks.recall import distance, read
+from pytest_querybudget.stacks.source import FRAMEWORK
+from pytest_querybudget.stacks.waiting import stack_of
 
 
 class Call(NamedTuple):

@@ -10,11 +10,11 @@ from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any, Literal
 
-from pytest_querybudget.capture.alone import alone, uncollected
-from pytest_querybudget.capture.marks import Mark
-from pytest_querybudget.capture.stacks import Standing, begun_at, thread_frames
-from pytest_querybudget.capture.waiting import waiting_frames
 from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window, next_serial
+from pytest_querybudget.stacks.alone import alone, uncollected
+from pytest_querybudget.stacks.marks import Mark
+from pytest_querybudget.stacks.reader import Standing, begun_at, thread_frames
+from pytest_querybudget.stacks.waiting import waiting_frames
 
 # How many (statement, session, parameters) are remembered in one window to find a repeat.
 MOST_SEEN = 2048

@@ -13,16 +13,16 @@ from types import CodeType
 from typing import Any
 from weakref import ref
 
-from pytest_querybudget.capture.alone import FREE_THREADED, LOCK, alone
 from pytest_querybudget.capture.connections import Connections
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.observer import Observer
 from pytest_querybudget.capture.rows import fetch_ahead
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import Shapes
-from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.stacks.alone import FREE_THREADED, LOCK, alone
+from pytest_querybudget.stacks.reader import StackReader
 
 
 class Capture:

@@ -16,7 +16,6 @@ from pytest_querybudget.capture.rows import DEFAULT_FETCH, CountingFetch, Linkin
 from pytest_querybudget.capture.samples import take_sample
 from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
-from pytest_querybudget.capture.stacks import StackReader, stands_here
 from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import (
@@ -30,6 +29,7 @@ from pytest_querybudget.recording.model import (
     Statement,
 )
 from pytest_querybudget.recording.plans import worse
+from pytest_querybudget.stacks.reader import StackReader, stands_here
 
 # How many executions are looked at to tell one call of a function from the next.
 MOST_CALLS = 64

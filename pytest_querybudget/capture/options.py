@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.findings.loaders import LoaderCure, LoaderOption, Step
+from pytest_querybudget.stacks.reader import StackReader
 
 
 class AddedOptions:

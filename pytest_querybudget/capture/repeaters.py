@@ -9,7 +9,9 @@ from types import CodeType, FrameType
 from typing import Any
 
 from pytest_querybudget.capture.journal import Answered, Journal
-from pytest_querybudget.capture.marks import (
+from pytest_querybudget.recording.loops import Repeater
+from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.stacks.marks import (
     MOST_MARKED,
     MOST_PLACES,
     RESUMABLE,
@@ -19,8 +21,7 @@ from pytest_querybudget.capture.marks import (
     resumed,
     waits_for,
 )
-from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK
-from pytest_querybudget.capture.stacks import (
+from pytest_querybudget.stacks.reader import (
     COMPARED,
     Reading,
     StackReader,
@@ -28,10 +29,9 @@ from pytest_querybudget.capture.stacks import (
     delegates,
     parent_frame,
 )
-from pytest_querybudget.capture.starters import Starters, Waiting
-from pytest_querybudget.capture.waiting import all_waiting_frames
-from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.stacks.source import APPLICATION, FRAMEWORK
+from pytest_querybudget.stacks.starters import Starters, Waiting
+from pytest_querybudget.stacks.waiting import all_waiting_frames
 
 # How many times it is asked who has started a thread or a task: each looks at all that wait.
 MOST_ASKED = 16

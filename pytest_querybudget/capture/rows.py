@@ -10,9 +10,9 @@ from typing import Any
 
 from sqlalchemy.engine import cursor as _cursor
 
-from pytest_querybudget.capture.alone import FREE_THREADED, alone
 from pytest_querybudget.capture.parameters import words_of
 from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.stacks.alone import FREE_THREADED, alone
 
 DEFAULT_FETCH: Any = getattr(_cursor, "_DEFAULT_FETCH", None)
 # Called for each statement: by name, since `super()` costs as much as the rest.

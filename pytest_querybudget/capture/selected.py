@@ -14,9 +14,9 @@ from dataclasses import replace
 from typing import Any
 
 from pytest_querybudget.capture import orm
-from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.mapped import described
 from pytest_querybudget.recording.reads import Column, Loaded
+from pytest_querybudget.stacks.alone import alone
 
 _INSTANCES = "instances"
 _LOG = "_row_logging_fn"

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 from weakref import ref
 
-from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.harmless import harmless
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.recording.model import Flushes, Origin, Statement
+from pytest_querybudget.stacks.alone import alone
 
 
 class Flush:

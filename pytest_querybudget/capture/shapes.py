@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from pytest_querybudget.capture import orm
-from pytest_querybudget.capture.alone import alone
-from pytest_querybudget.capture.recall import Approach
 from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.stacks.alone import alone
+from pytest_querybudget.stacks.recall import Approach
 from pytest_querybudget.statements import Shape, from_compiled, from_text, literals, normalise, verb_of
 
 # Literals of a text that has neither comments nor quoting of its own kind; anything else is normalised in full. What

@@ -8,8 +8,8 @@ from types import FrameType
 from typing import Any
 from weakref import ref
 
-from pytest_querybudget.capture.alone import uncollected
-from pytest_querybudget.capture.stacks import thread_frames
+from pytest_querybudget.stacks.alone import uncollected
+from pytest_querybudget.stacks.reader import thread_frames
 
 _POOL = "concurrent/futures/thread.py"
 # A thread that stands in one of these serves whoever asks it.

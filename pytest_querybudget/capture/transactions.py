@@ -13,12 +13,12 @@ from time import perf_counter
 from typing import Any
 from weakref import WeakKeyDictionary, WeakSet
 
-from pytest_querybudget.capture.alone import alone
 from pytest_querybudget.capture.harmless import harmless
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.recording.connections import Transaction
 from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.stacks.alone import alone
+from pytest_querybudget.stacks.reader import StackReader
 
 
 class Open:

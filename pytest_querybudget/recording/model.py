@@ -33,7 +33,7 @@ next_serial = itertools.count(1).__next__
 
 
 class StackLike(Protocol):
-    """What a recording needs of a stack; see `capture.stacks.Stack`."""
+    """What a recording needs of a stack; see `stacks.reader.Stack`."""
 
     steps: tuple[tuple[Any, int], ...]
     entered: int

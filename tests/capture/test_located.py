@@ -15,9 +15,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from pytest_querybudget.capture.listener import Capture
 from pytest_querybudget.capture.registration import Registration
-from pytest_querybudget.capture.source import Source
-from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.recording.model import Recording, Statement
+from pytest_querybudget.stacks.reader import StackReader
+from pytest_querybudget.stacks.source import Source
 
 IN_CALLS = frozenset({"call"})
 

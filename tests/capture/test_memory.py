@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_querybudget.capture import loops, source
+from pytest_querybudget.stacks import loops, source
 
 
 def test_code_that_is_executed_anew_is_not_kept_for_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,9 +32,9 @@ from sqlalchemy.pool import StaticPool
 
 from pytest_querybudget.capture.listener import Capture
 from pytest_querybudget.capture.registration import Registration
-from pytest_querybudget.capture.source import Source
-from pytest_querybudget.capture.stacks import StackReader
 from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.stacks.reader import StackReader
+from pytest_querybudget.stacks.source import Source
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from pytest_querybudget.capture.marks import MOST_MARKED
+from pytest_querybudget.stacks.marks import MOST_MARKED
 from tests.plugin.suites import HEAD, Suite
 
 WORKERS = """

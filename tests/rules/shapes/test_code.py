@@ -12,11 +12,11 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
 from pytest_querybudget import QueryBudgetExceeded, query_budget
-from pytest_querybudget.capture.source import Source
 from pytest_querybudget.rules.antipatterns import PATTERNS
 from pytest_querybudget.rules.base import OptionError
 from pytest_querybudget.rules.no_antipatterns import Antipattern, NoAntipatterns
 from pytest_querybudget.rules.no_unbounded_selects import NoUnboundedSelects
+from pytest_querybudget.stacks.source import Source
 from tests.rules.shapes.shop import Customer, Line, Order, fill, judge
 
 RULE = NoAntipatterns()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import CodeType, FrameType
 from typing import NamedTuple, Protocol
 
-from pytest_querybudget.capture.stacks import (
+from pytest_querybudget.stacks.reader import (
     AROUND,
     CROSSING,
     DEEPEST,

@@ -14,7 +14,7 @@ from types import CodeType, ModuleType
 
 import pytest
 
-from pytest_querybudget.capture.loops import Loops, decoded
+from pytest_querybudget.stacks.loops import Loops, decoded
 
 
 def codes(code: CodeType) -> Iterator[CodeType]:

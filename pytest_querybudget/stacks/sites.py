@@ -16,7 +16,7 @@ from tokenize import TokenError
 from types import CodeType
 from typing import NamedTuple
 
-from pytest_querybudget.capture.loops import Loops
+from pytest_querybudget.stacks.loops import Loops
 
 # What runs the coroutines that it is given, each as a task or by itself.
 _OF_COROUTINES = frozenset(

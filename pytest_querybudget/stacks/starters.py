@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from types import CodeType, FrameType
 from typing import NamedTuple
 
-from pytest_querybudget.capture.loops import Loops
-from pytest_querybudget.capture.sites import Mention, Site, Sites, name_of
+from pytest_querybudget.stacks.loops import Loops
+from pytest_querybudget.stacks.sites import Mention, Site, Sites, name_of
 
 
 class Waiting(NamedTuple):

@@ -11,8 +11,8 @@ from types import FrameType
 
 import pytest
 
-from pytest_querybudget.capture.alone import LOCK, uncollected
-from pytest_querybudget.capture.waiting import all_waiting_frames, awaiting_frames
+from pytest_querybudget.stacks.alone import LOCK, uncollected
+from pytest_querybudget.stacks.waiting import all_waiting_frames, awaiting_frames
 
 
 @pytest.mark.parametrize("enabled", [True, False])

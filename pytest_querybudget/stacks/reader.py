@@ -12,11 +12,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import sqlalchemy
 
-from pytest_querybudget.capture.alone import uncollected
-from pytest_querybudget.capture.loops import Loops
-from pytest_querybudget.capture.marks import RESUMABLE, Mark
-from pytest_querybudget.capture.source import APPLICATION, FRAMEWORK, LIBRARY, Source
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.stacks.alone import uncollected
+from pytest_querybudget.stacks.loops import Loops
+from pytest_querybudget.stacks.marks import RESUMABLE, Mark
+from pytest_querybudget.stacks.source import APPLICATION, FRAMEWORK, LIBRARY, Source
 
 try:
     from greenlet import getcurrent

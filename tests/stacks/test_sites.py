@@ -10,8 +10,8 @@ from types import ModuleType
 
 import pytest
 
-from pytest_querybudget.capture.loops import Loops
-from pytest_querybudget.capture.sites import MOST_LINES, Sites
+from pytest_querybudget.stacks.loops import Loops
+from pytest_querybudget.stacks.sites import MOST_LINES, Sites
 
 FAN = """
 def fan(pool, keys):

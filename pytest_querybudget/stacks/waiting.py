@@ -7,8 +7,8 @@ import threading
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
-from pytest_querybudget.capture.alone import FREE_THREADED, uncollected
-from pytest_querybudget.capture.stacks import thread_frames
+from pytest_querybudget.stacks.alone import FREE_THREADED, uncollected
+from pytest_querybudget.stacks.reader import thread_frames
 
 # How many threads are looked at, and how deep coroutines may await one another.
 MOST_THREADS = 256
