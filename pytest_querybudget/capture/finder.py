@@ -14,7 +14,7 @@ from weakref import ref
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
 from pytest_querybudget.capture.repeaters import Repeaters, compare
-from pytest_querybudget.capture.rows import CountingFetch, LinkingFetch, streams
+from pytest_querybudget.capture.rows import CountingFetch, LinkingFetch, returns_rows, streams
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.recording.loops import Repeater
@@ -310,7 +310,7 @@ class Finder:
         if description:
             entry.columns = tuple([each[0] for each in description]) if isinstance(description, (list, tuple)) else ()
         entry.streams = streams(context)
-        if description or entry.streams:
+        if (description or entry.streams) and (shape.kind == "select" or returns_rows(shape.kind, context)):
             # A server-side cursor describes its rows only when the first one has been fetched.
             entry.strategy = LinkingFetch(entry) if shape.linked else CountingFetch(entry)
         if shape.by_identity:

@@ -137,6 +137,8 @@ class Observer:
             if shape.instances:
                 self._observe_load(journal, entry, scope, values, context)
         else:
+            if entry.strategy is not None:
+                context.cursor_fetch_strategy = strategy_for(entry, context, cursor)
             self._observe_write(journal, entry, shape, scope, statement, parameters, cursor, context)
 
     def _observe_read(

@@ -252,6 +252,11 @@ def streams(context: Any) -> bool:
     return bool(context._is_server_side or asked)  # noqa: SLF001
 
 
+def returns_rows(kind: str, context: Any) -> bool:
+    """Return whether a statement that writes was asked for rows, and not only for the keys that a flush needs."""
+    return kind in ("insert", "update", "delete") and bool(context.is_text or context._is_explicit_returning)  # noqa: SLF001
+
+
 def fetch_ahead(context: Any, cursor: Any) -> None:
     """Fetch the first row of what streams before a lock is taken: it may have to wait for what another thread sends."""
     if (

@@ -25,7 +25,8 @@ class MaxRows(Ceiling):
     ## What it does
 
     Fails a test in which one statement fetches more rows than the limit. Rows are counted as they are fetched, also
-    from a result that streams.
+    from a result that streams, and what an UPDATE or DELETE returns with RETURNING. What an INSERT of many rows at once
+    returns is not counted: the caller has passed as many.
 
     ## Why is this bad
 
@@ -77,6 +78,8 @@ class MaxRows(Ceiling):
             return None
         where = f"the query at {statement.location}"
         allowed = "allow it with # querybudget: allow[max_rows] and a reason"
+        if statement.shape.kind != "select":
+            return f"Leave RETURNING out of the statement at {statement.location}, or write fewer rows at once."
         if statement.streams:
             return f"Page {where} with .limit(...), or, where every row is needed, {allowed}: it is streamed already."
         if statement.shape.facts.limited:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from sqlalchemy import URL, column, create_engine, make_url, select, table
+from sqlalchemy import URL, column, create_engine, delete, make_url, select, table, text
 from sqlalchemy.engine import Connection
 
 from pytest_querybudget import query_budget
@@ -133,6 +133,21 @@ def test_rows_of_one_recording_are_counted(url: str | URL, way: str) -> None:
                 assert WAYS[way](connection) == ROWS
     engine.dispose()
     assert [(each.count, each.rows, each.max_rows) for each in recording.statements()] == [(3, 21, 7)]
+
+
+def test_rows_that_a_write_returns_are_counted(url: str | URL) -> None:
+    """Also in a block inside a block; SQLAlchemy may fetch them itself, to know their number."""
+    engine = create_engine(url)
+    streamed = table("streamed", column("id"))
+    texts = [text("DELETE FROM streamed WHERE id > 4 RETURNING id"), delete(streamed).returning(streamed.c.id)]
+    with engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE streamed (id INTEGER)")
+        connection.exec_driver_sql("INSERT INTO streamed VALUES (1), (2), (3), (4), (5), (6), (7)")
+        with query_budget(max_rows=4) as recording, query_budget(max_rows=4) as inner:
+            assert [len(connection.execute(each).all()) for each in texts] == [3, 4]
+    engine.dispose()
+    assert [(each.rows, each.max_rows) for each in recording.statements()] == [(3, 3), (4, 4)]
+    assert [each.rows for each in inner.statements()] == [3, 4]
 
 
 @pytest.mark.parametrize("way", ["one", "first", "scalar_one", "one_or_none", "all", "fetchone"])

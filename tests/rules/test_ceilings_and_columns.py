@@ -102,6 +102,37 @@ CASES: dict[str, tuple[str, tuple[Any, ...], Callable[[Session], Any], str | Non
         lambda s: [*s.execute(select(Author.id)).yield_per(1)],
         "expected at most 1 row fetched by one statement, got 3",
     ),
+    "rows that an update returns": (
+        "max_rows",
+        (2,),
+        lambda s: s.execute(update(Author).values(name="x").returning(Author.id)).all(),
+        "expected at most 2 rows fetched by one statement, got 3",
+    ),
+    "rows that an update returns, kept": (
+        "max_rows",
+        (1,),
+        lambda s: s.execute(update(Author).where(Author.id == 1).values(name="x").returning(Author.id)).all(),
+        None,
+    ),
+    "rows that an update writes": ("max_rows", (0,), lambda s: s.execute(update(Author).values(name="x")), None),
+    "entities that an update returns": (
+        "max_rows",
+        (2,),
+        lambda s: s.scalars(update(Author).values(name="x").returning(Author)).all(),
+        "expected at most 2 rows fetched by one statement, got 3",
+    ),
+    "rows that a text returns": (
+        "max_rows",
+        (2,),
+        lambda s: s.execute(text("DELETE FROM book RETURNING id")).fetchall(),
+        "expected at most 2 rows fetched by one statement, got 3",
+    ),
+    "keys that a flush asks for": (
+        "max_rows",
+        (0,),
+        lambda s: (s.add_all([Author(name=each) for each in "abc"]), s.flush()),
+        None,
+    ),
     "only": (
         "only_columns",
         ("author.id", "author.name"),
@@ -328,8 +359,9 @@ BAD = [None, "1", "x", -1, 1.5, True, float("nan"), float("inf"), MOST_COUNT + 1
         (select(Author).order_by(Author.id), "with .limit(...). Where every row", ".order_by"),
         (select(Author).limit(2), "Lower the LIMIT of the query at", "yield_per"),
         (select(Author).execution_options(yield_per=1), "it is streamed already", "yield_per"),
+        (update(Author).values(name="x").returning(Author.id), "Leave RETURNING out of the statement at", "Page"),
     ],
-    ids=["everything", "ordered", "limited", "streamed"],
+    ids=["everything", "ordered", "limited", "streamed", "returned"],
 )
 def test_the_cure_for_many_rows_is_one_that_is_not_there_yet(
     engine: Engine, statement: Any, said: str, unsaid: str
