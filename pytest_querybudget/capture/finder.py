@@ -6,14 +6,13 @@ One look at the stack tells it where the same was seen before; only what is new 
 from __future__ import annotations
 
 import sys
-from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
 from weakref import ref
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.repeaters import Repeaters, compare
+from pytest_querybudget.capture.repeaters import Repeaters, compare, frame_in_tests_thread, mark_of_waiting
 from pytest_querybudget.capture.rows import CountingFetch, LinkingFetch, returns_rows, streams
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
@@ -31,7 +30,6 @@ from pytest_querybudget.stacks.reader import (
     standing_at,
     standing_of,
     stands_here,
-    thread_frames,
 )
 from pytest_querybudget.stacks.recall import distance, read
 from pytest_querybudget.stacks.source import FRAMEWORK
@@ -198,7 +196,7 @@ class Finder:
             request = self.request(journal, reading)
             if request is not None:
                 request.since.setdefault(journal.serial, journal.sequence)
-            waiting = _mark_of_waiting(journal, stack)
+            waiting = mark_of_waiting(journal, stack)
         if frames:
             away, crossed = (reading.near or reading.beyond)[0][0], not reading.near
             call = self._call(journal, stack, frames[0], away, reading.inside, waiting, crossed=crossed)
@@ -296,7 +294,7 @@ class Finder:
         for frame in new:
             mark_of(frame).statements.add(entry.serial)
         entry.calls += 1
-        waiting = _mark_of_waiting(journal, entry.stack)
+        waiting = mark_of_waiting(journal, entry.stack)
         entry.call = self._call(journal, entry.stack, *standing_at(way[1][0], 3), waiting)
         return True
 
@@ -362,12 +360,6 @@ class Finder:
         return None
 
 
-def _mark_of_waiting(journal: Journal, stack: StackLike) -> Mark | None:
-    """Return the mark on the frame in which the test waits for the thread or task that runs, None where it is that."""
-    frame = None if stack.tested >= 0 else _frame_in_tests_thread(journal)
-    return None if frame is None else mark_of(frame)
-
-
 def _waits(journal: Journal, stack: StackLike, waiting: Mark | None) -> bool:
     """Return whether the test is still in the call in which it waited when a stack was read.
 
@@ -375,15 +367,5 @@ def _waits(journal: Journal, stack: StackLike, waiting: Mark | None) -> bool:
     """
     if stack.tested >= 0 or journal.frame is None:
         return True
-    frame = None if waiting is None else _frame_in_tests_thread(journal)
+    frame = None if waiting is None else frame_in_tests_thread(journal)
     return frame is not None and frame.f_trace is waiting and stack.position == journal.position(None)
-
-
-def _frame_in_tests_thread(journal: Journal) -> FrameType | None:
-    """Return the test function's frame, or, while another thread runs, the innermost frame of the test's thread.
-
-    That is where the test waits: another call of the same line is another frame.
-    """
-    if journal.frame is None or get_ident() == journal.thread:
-        return journal.frame
-    return thread_frames(journal.thread)

@@ -56,14 +56,16 @@ class Runs:
 class Answered:
     """A call of the application that others wait for, by the mark on its frame, and what is known of them.
 
-    `client` is the mark on the frame of the web client that waits in the test, False where nobody has asked yet, and
-    `waiting` are the marks on all functions that wait, each with where it stands.
+    `waits` is the mark on the frame in which the test waits in another thread, `client` that on the frame of the web
+    client that waits in the test, False where nobody has asked yet, and `waiting` are the marks on all functions that
+    wait, each with where it stands.
     """
 
-    __slots__ = ("call", "client", "waiting")
+    __slots__ = ("call", "client", "waiting", "waits")
 
-    def __init__(self, call: Mark) -> None:
+    def __init__(self, call: Mark, waits: Mark | None) -> None:
         self.call = call
+        self.waits = waits
         self.client: Mark | Literal[False] | None = False
         self.waiting: list[tuple[Mark, int]] | None = None
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from itertools import pairwise
+from threading import get_ident
 from types import CodeType, FrameType
 from typing import Any
 
 from pytest_querybudget.capture.journal import Answered, Journal
 from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.recording.model import StackLike, Statement
 from pytest_querybudget.stacks.marks import (
     MOST_MARKED,
     MOST_PLACES,
@@ -21,6 +22,7 @@ from pytest_querybudget.stacks.marks import (
     resumed,
     waits_for,
 )
+from pytest_querybudget.stacks.messages import Messages
 from pytest_querybudget.stacks.reader import (
     COMPARED,
     Reading,
@@ -28,6 +30,7 @@ from pytest_querybudget.stacks.reader import (
     Way,
     delegates,
     parent_frame,
+    thread_frames,
 )
 from pytest_querybudget.stacks.source import APPLICATION, FRAMEWORK
 from pytest_querybudget.stacks.starters import Starters, Waiting
@@ -56,6 +59,7 @@ class Repeaters:
     def __init__(self, reader: StackReader) -> None:
         self.reader = reader
         self.starters = Starters(reader.loops)
+        self.messages = Messages()
 
     def meet(self, journal: Journal, entry: Statement, reading: Reading) -> None:
         """Remember what waits while a statement is sent for the first time, where that may have started what runs."""
@@ -79,10 +83,12 @@ class Repeaters:
         outermost = reading.frames[-1] if reading.frames else None
         if outermost is None or self._loops(outermost) or sys.gettrace() is not None:
             return None
-        called = mark_of(outermost)
-        if journal.answered is None or journal.answered.call is not called:
-            journal.answered = Answered(called)
-        return journal.answered
+        # A worker may be in one call for ever, which answers one request after the other through `map`.
+        called, waiting = mark_of(outermost), mark_of_waiting(journal, reading.stack)
+        known = journal.answered
+        if known is None or known.call is not called or known.waits is not waiting:
+            known = journal.answered = Answered(called, waiting)
+        return known
 
     def find(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
         """Find out who sends a statement again: whoever was active then and still is, the innermost first."""
@@ -104,7 +110,7 @@ class Repeaters:
         elif self._is_elsewhere(journal, entry, reading, index, requested=requested):
             return
         entry.way = ()
-        if 0 <= reading.entered <= index:
+        if 0 <= reading.entered <= index or (looping and self.messages.are_taken(frame)):
             entry.repeater = Repeater.REQUEST
         elif self.is_arrangement(journal, frame):
             entry.repeater = Repeater.TEST
@@ -189,28 +195,32 @@ class Repeaters:
             # Each is sent in a request of its own.
             entry.repeater = Repeater.REQUEST
             return
-        stacks = self._stacks_that_wait(journal, entry)
+        stacks, own = self._stacks_that_wait(journal, entry)
         if self.starters.are_looping(stacks, frames):
             entry.repeater = Repeater.APPLICATION
             compare(entry, reading, COMPARED)
-        elif not stacks or self._loops(journal.frame):
-            entry.repeater = Repeater.REQUEST if requested else Repeater.TEST
-        # Without a loop the application has started each thread or task by itself.
+        elif requested and (not stacks or self._loops(journal.frame)):
+            entry.repeater = Repeater.REQUEST
+        elif self._loops(journal.frame) or (not stacks and self.starters.are_looping(own, frames)):
+            entry.repeater = Repeater.TEST
+        # Without a loop each thread or task was started by itself.
 
     def _loops(self, frame: FrameType | None) -> bool:
         return frame is not None and self.reader.loops.contains(frame.f_code, frame.f_lasti)
 
     def _stacks_that_wait(
         self, journal: Journal, entry: Statement, met: list[tuple[Mark, int]] | None = None
-    ) -> list[Waiting]:
-        """Return the application's functions that wait while this thread or task runs, stack by stack.
+    ) -> tuple[list[Waiting], list[Waiting]]:
+        """Return the application's functions that wait while this thread or task runs, and the test's, stack by stack.
 
         The test, what arranges for it and what a web client waits for are left out: each request is one of its own.
         The marks on all others are added to `met`, each with where its function stands.
         """
         found: list[Waiting] = []
+        of_test: list[Waiting] = []
         for frames in all_waiting_frames(journal.thread):
             functions: list[FrameType] = []
+            own: list[FrameType] = []
             called: FrameType | None = None
             is_told = in_framework = False
             for each in frames:
@@ -226,15 +236,18 @@ class Repeaters:
                     is_told, in_framework = True, False
                 if self.is_arrangement(journal, each):
                     is_told = True
+                    own.append(each)
                 else:
                     functions.append(each)
+            if own:
+                of_test.append(Waiting(own, -1, is_told))
             if functions:
                 again = self._met(functions, entry, met)
                 if called is not None and self._met([called], entry, met) >= 0:
                     # It still waits for what it waited for then.
                     again = -1
                 found.append(Waiting(functions, again, is_told))
-        return found
+        return found, of_test
 
     def _met(self, frames: list[FrameType], entry: Statement, marks: list[tuple[Mark, int]] | None) -> int:
         """Return the index of the innermost frame that was there when a statement was sent before; remember all.
@@ -316,3 +329,19 @@ def compare(entry: Statement, reading: Reading, steps: int) -> None:
     near, beyond = reading.innermost(steps)
     if near or beyond:
         entry.near, entry.beyond = near, beyond
+
+
+def mark_of_waiting(journal: Journal, stack: StackLike) -> Mark | None:
+    """Return the mark on the frame in which the test waits for the thread or task that runs, None where it is that."""
+    frame = None if stack.tested >= 0 else frame_in_tests_thread(journal)
+    return None if frame is None else mark_of(frame)
+
+
+def frame_in_tests_thread(journal: Journal) -> FrameType | None:
+    """Return the test function's frame, or, while another thread runs, the innermost frame of the test's thread.
+
+    That is where the test waits: another call of the same line is another frame.
+    """
+    if journal.frame is None or get_ident() == journal.thread:
+        return journal.frame
+    return thread_frames(journal.thread)
