@@ -146,7 +146,7 @@ class NoNPlusOne(LoopRule):
     A lazy load counts when one relationship is loaded for several parents that one result brought in, wherever that
     happens. Other reads count when the same query comes from the same stack of application frames, inside a loop, for
     different keys. Pages, chunks of an IN list and the levels of a tree are no loop, nor is a `while` that waits for a
-    message or for a time in each round (`queue.get()`, `await reader.readline()`, `sleep()`): whoever sends the messages
+    message or for a time in each round (`queue.get()`, `await reader.readline()`, `sleep()`): whoever sends messages
     decides how many there are.
 
     Where each read is a thread's or a task's of its own, the source of whoever waits for them must start the function
