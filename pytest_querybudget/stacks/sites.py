@@ -174,7 +174,7 @@ class _Reader:
 
     def __init__(self, code: CodeType, loops: Loops) -> None:
         self.filename = code.co_filename
-        self.looped = loops.lines(code)
+        self.looped, self.looped_in_part = loops.lines(code)
         self.found: list[_Found] = []
         # The variables of loops, each with the names of what it comes from.
         self.iterated: dict[str, set[str]] = {}
@@ -207,10 +207,12 @@ class _Reader:
         if isinstance(node, (ast.For, ast.AsyncFor)):
             self._expression(node.iter, _Context(repeated))
             self._bind(node.target, node.iter)
+            self._loop_on_one_line(node.iter, node.body[0])
             self._statements(node.body, repeated=True)
             self._statements(node.orelse, repeated=repeated)
         elif isinstance(node, ast.While):
             self._expression(node.test, _Context(repeated=True))
+            self._loop_on_one_line(node.test, node.body[0])
             self._statements(node.body, repeated=True)
             self._statements(node.orelse, repeated=repeated)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
@@ -327,6 +329,11 @@ class _Reader:
     def _is_in_loop(self, node: ast.expr) -> bool:
         """Return whether the bytecode has a loop there: a loop that is only left through an exception is a retry."""
         return not self.looped.isdisjoint(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+    def _loop_on_one_line(self, head: ast.expr, body: ast.stmt) -> None:
+        """Take a line for one in a loop where that begins in front of it: what comes first on the line is done once."""
+        if body.lineno == head.end_lineno and body.lineno in self.looped_in_part:
+            self.looped |= {body.lineno}
 
     def _bind(self, target: ast.expr, source: ast.expr) -> None:
         names = set(_names([source]))

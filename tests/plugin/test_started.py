@@ -1,0 +1,113 @@
+"""What runs is recognised in the source of what started it: a method, a lambda, an instance, what a helper is given."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.plugin.suites import HEAD, Suite
+
+WORK = """
+import asyncio, contextvars, threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from sqlalchemy import create_engine, select
+from sqlalchemy.pool import StaticPool
+from shop import Base, Customer
+
+engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+Base.metadata.create_all(engine)
+lock = threading.Lock()
+
+def find(key):
+    with lock, engine.connect() as connection:
+        return connection.execute(select(Customer.name).where(Customer.id == key)).scalar()
+async def get(key):
+    await asyncio.sleep(0)
+    return find(key)
+def results(futures):
+    return [each.result() for each in futures]
+
+class Case:
+    def __init__(self, first=1):
+        self.first = first
+    def run(self, key): return find(key)
+    def first_one(self): return find(self.first)
+    def submit(self, key): return find(key)
+    def __call__(self, key): return find(key)
+class Task:
+    async def run(self, key): return await get(key)
+    async def get(self, key): return await get(key)
+    async def __call__(self, key): return await get(key)
+class Job:
+    def __init__(self, key):
+        self.key = key
+    def run(self): return find(self.key)
+def run(key): return find(key)
+
+# A loop on one line.
+async def each_by_a_for_on_one_line():
+    tasks = []
+    for key in (1, 2): tasks.append(asyncio.create_task(get(key)))
+    return await asyncio.gather(*tasks)
+async def each_by_a_for_whose_call_has_lines():
+    tasks = []
+    for key in (1, 2): tasks.append(asyncio.create_task(
+        get(key)
+    ))
+    return await asyncio.gather(*tasks)
+async def each_by_a_while_on_one_line():
+    keys, tasks = [1, 2], []
+    while keys: tasks.append(asyncio.create_task(get(keys.pop())))
+    return await asyncio.gather(*tasks)
+async def each_submitted_on_one_line():
+    futures = []
+    with ThreadPoolExecutor(2) as pool:
+        for key in (1, 2): futures.append(pool.submit(find, key))
+        return results(futures)
+async def two_beside_a_comprehension():
+    for attempt in range(3):
+        try:
+            return [str(each) for each in await asyncio.gather(get(1), get(2))]
+        except LookupError:
+            continue
+async def two_searched_on_one_line():
+    for key in (1, 3): return await asyncio.gather(get(key), get(2))
+
+"""
+NAMES = [
+    line.split()[2].partition("(")[0]
+    for line in WORK.splitlines()
+    if line.startswith(("async def each", "async def two"))
+]
+# Before, the code of a method does not tell its class.
+UNTOLD = {"each_gathered_of_an_instance", "each_mapped_to_an_instance"} if sys.version_info < (3, 11) else set()
+
+
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_runs_is_recognised(suite: Suite, *, beside: bool) -> None:
+    """Two that are written down one by one are none, a loop is one: by what name ever, and whatever runs beside it."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/work.py", WORK)
+    done = suite.run(
+        f"""
+        async def other():
+            while True:
+                await asyncio.sleep(0.01)
+        @pytest.mark.asyncio
+        @pytest.mark.parametrize("name", {NAMES!r})
+        async def test_it(name):
+            others = [asyncio.create_task(other()) for _ in range({int(beside)})]
+            await asyncio.sleep(0)
+            await getattr(work, name)()
+            for each in others:
+                each.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+        """,
+        head=HEAD + "import asyncio\nfrom app import work\n",
+    )
+    assert {test["outcome"] for test in done.tests.values()} == {"passed"}
+    found = {name for name in NAMES if done.tests[f"test_it[{name}]"]["findings"]}
+    expected = {name for name in NAMES if name.startswith("each")} - UNTOLD
+    assert (sorted(found - expected), sorted(expected - found)) == ([], [])
