@@ -32,6 +32,9 @@ _OF_FUNCTIONS = {
     ),
     **dict.fromkeys("Process Thread run_in_executor".split(), 1),
 }
+# Those of them that an application calls methods of its own, too, and on what they are none: contexts and libraries.
+_ANY_BODYS = frozenset("apply_async run spawn submit".split())
+_LIBRARIES = frozenset("anyio asyncio context contextvars ctx from_thread trio".split())
 # What calls a function again and again, and those of them that do so in threads wherever they are called on something.
 _MAPS = frozenset("imap imap_unordered map process_map starmap starmap_async thread_map".split())
 _FUNCTIONS = frozenset("fn func function target".split())
@@ -343,11 +346,24 @@ class _Reader:
 
 def _place_of_function(node: ast.Call, name: str) -> int:
     """Return which argument of the call of `name` is a function that it calls, -1 where none is."""
-    place = 0 if name in _MAPS or name == "partial" else _OF_FUNCTIONS.get(name, -1)
-    if 0 <= place < len(node.args) - 1 and (inner := _name(node.args[place])) in _OF_FUNCTIONS:
+    if name in _MAPS:
+        return 0
+    place = 0 if name == "partial" else _OF_FUNCTIONS.get(name, -1)
+    if 0 <= place < len(node.args) and _is_a_librarys(node.args[place]):
         # It starts what starts that.
-        place += 1 + _OF_FUNCTIONS[inner]
+        further = place + 1 + _OF_FUNCTIONS[_name(node.args[place])]
+        if further < len(node.args) and isinstance(node.args[further], (ast.Name, ast.Attribute, ast.Lambda, ast.Call)):
+            return further
     return place
+
+
+def _is_a_librarys(node: ast.expr) -> bool:
+    """Return whether an expression stands for what a library runs functions with, and not for what is called so."""
+    name = _name(node)
+    if name not in _ANY_BODYS or not isinstance(node, ast.Attribute):
+        return name in _OF_FUNCTIONS and name not in _ANY_BODYS
+    on = node.value.func if isinstance(node.value, ast.Call) else node.value
+    return not _LIBRARIES.isdisjoint((_name(on), *_name(on).lower().split("_")))
 
 
 def _in_function(inner: _Context, outer: _Context, name: str, *, in_threads: bool) -> _Context:
