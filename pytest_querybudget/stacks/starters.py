@@ -136,25 +136,31 @@ class Starters:
 
     def _link(self, stack: Waiting, wanted: _Wanted, runner: str) -> _Link | None:
         at = -1
-        linked: list[bool] = []
-        in_turn = False
-        doubts = 0
-        for index, mention, helpers in self._mentions(stack, wanted):
+        in_turn = named = False
+        once = made = 0
+        for index, name, mention, helpers in self._mentions(stack, wanted):
             is_given = runner in mention.given or any(mention.given.intersection(helpers))
             if mention.started or is_given or (mention.timed and stack.is_told):
                 at = index if at < 0 else at
                 same = any(helpers[each].repeatedly for each in mention.given.intersection(helpers))
-                linked.append(mention.repeated or same)
+                single = not (mention.repeated or same)
                 in_turn = in_turn or (mention.repeated and mention.in_turn)
-            elif not (mention.repeated or mention.awaited or mention.timed):
-                doubts += 1
+                named = named or name == wanted.names[0]
+            else:
+                single = not (mention.repeated or mention.awaited or mention.timed)
+            if name == wanted.names[0]:
+                once += single
+            else:
+                made += single
         if at < 0:
             return None
-        single = linked.count(False) + doubts
-        return _Link(at, not single, in_turn, single <= 1)
+        if not named or made > 1:
+            # Several objects may be what a loop goes through, but one that is made once may be called in it again.
+            once += made
+        return _Link(at, not once, in_turn, once <= 1)
 
-    def _mentions(self, stack: Waiting, wanted: _Wanted) -> Iterator[tuple[int, Mention, dict[str, Site]]]:
-        """Yield where a stack names what is wanted, and the functions further in that start what they are given."""
+    def _mentions(self, stack: Waiting, wanted: _Wanted) -> Iterator[tuple[int, str, Mention, dict[str, Site]]]:
+        """Yield where a stack names what is wanted, by what name, and what further in starts what it is given."""
         helpers: dict[str, Site] = {}
         inside: CodeType | None = None
         for index in range(len(stack.frames) - 1, -1, -1):
@@ -166,9 +172,9 @@ class Starters:
             if site is not None:
                 # What is called by the name of what runs, and is awaited, may be what a decorator has put around it.
                 around = inside is not None and inside.co_name in helpers and inside.co_name not in names
-                for mention in [each for name in wanted.names for each in site.mentions.get(name, ())]:
+                for name, mention in [(name, each) for name in wanted.names for each in site.mentions.get(name, ())]:
                     by_decorator = around and mention.called and mention.awaited
-                    yield index, mention._replace(started=True) if by_decorator else mention, helpers
+                    yield index, name, mention._replace(started=True) if by_decorator else mention, helpers
             given = self.sites.of(code)
             if given is not None and given.at_all:
                 helpers[code.co_name] = given
