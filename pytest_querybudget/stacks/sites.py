@@ -167,6 +167,8 @@ class _Context(NamedTuple):
 
 
 class _Found(NamedTuple):
+    """A mention, and the variables in which it is kept."""
+
     name: str
     mention: Mention
     kept: frozenset[str]
@@ -183,6 +185,8 @@ class _Reader:
         self.iterated: dict[str, set[str]] = {}
         # What is started by a variable's name, and whether in a loop.
         self.started: dict[str, bool] = {}
+        # Where a variable is called for that, or handed over as a function, in a loop.
+        self.called: dict[str, list[Mention]] = {}
         # The names among the arguments of calls.
         self.handed: dict[str, set[str]] = {}
 
@@ -197,7 +201,11 @@ class _Reader:
         for name, mention, kept in self.found:
             given = mention.given.union(*(self.handed.get(each, ()) for each in kept))
             begun = mention.started or not (mention.awaited or kept.isdisjoint(started))
-            mentions.setdefault(name, []).append(mention._replace(started=begun, given=given))
+            calls = [one for each in kept if each not in self.iterated for one in self.called.get(each, ())]
+            again = mention.repeated or bool(calls)
+            in_turn = all(each.in_turn for each in calls) if calls else mention.in_turn
+            noted = mention._replace(repeated=again, started=begun, in_turn=in_turn, given=given)
+            mentions.setdefault(name, []).append(noted)
         same = {name for name, repeated in self.started.items() if repeated and name not in self.iterated}
         arguments = node.args
         parameters = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
@@ -328,6 +336,12 @@ class _Reader:
         repeated = context.mapped or context.surely or (context.repeated and self._is_in_loop(node))
         mention = Mention(repeated, started, context.awaited, context.timed, context.in_turn, called, context.given)
         self.found.append(_Found(name, mention, context.kept))
+        # A coroutine is itself no function that is called again, nor is what tasks are in.
+        runs = (
+            context.runs_coroutine if called else context.runs_function or (context.mapped and context.runs_coroutine)
+        )
+        if runs and repeated:
+            self.called.setdefault(name, []).append(mention)
 
     def _is_in_loop(self, node: ast.expr) -> bool:
         """Return whether the bytecode has a loop there: a loop that is only left through an exception is a retry."""

@@ -172,13 +172,19 @@ class Starters:
             if site is not None:
                 # What is called by the name of what runs, and is awaited, may be what a decorator has put around it.
                 around = inside is not None and inside.co_name in helpers and inside.co_name not in names
-                for name, mention in [(name, each) for name in wanted.names for each in site.mentions.get(name, ())]:
+                for name, mention in _mentions_of(wanted, site):
                     by_decorator = around and mention.called and mention.awaited
                     yield index, name, mention._replace(started=True) if by_decorator else mention, helpers
             given = self.sites.of(code)
             if given is not None and given.at_all:
                 helpers[code.co_name] = given
             inside = code
+
+
+def _mentions_of(wanted: _Wanted, site: Site) -> Iterator[tuple[str, Mention]]:
+    for name in wanted.names:
+        for each in site.mentions.get(name, ()):
+            yield name, each
 
 
 def _wanted(code: CodeType) -> _Wanted:
