@@ -62,20 +62,19 @@ class Starters:
         starts something. What loops beside it, a heartbeat or a consumer of a queue, has nothing to do with it.
         """
         running = [each.f_code for each in reversed(frames) if not _is_comprehension(each.f_code)]
+        runner = ""
         for index, code in enumerate(running):
-            wanted = _wanted(code)
-            links = self._links(stacks, wanted, "")
-            if not links:
+            links = self._links(stacks, _wanted(code), runner)
+            if not links and not runner:
                 # What is around a function, as a decorator puts it, has the name of no function that is started.
                 continue
-            if not self._all_loop(stacks, links):
+            if not links or not self._all_loop(stacks, links):
                 return False
             inner = running[index + 1 : index + 2]
             if not inner or self._calls(code, inner[0]):
                 return True
             # It runs what it is given: who has given it that, and how often, is the question.
-            links = self._links(stacks, _wanted(inner[0]), code.co_name)
-            return bool(links) and self._all_loop(stacks, links)
+            runner = code.co_name
         return False
 
     def _calls(self, code: CodeType, inner: CodeType) -> bool:
@@ -139,10 +138,10 @@ class Starters:
         in_turn = named = False
         once = made = 0
         for index, name, mention, helpers in self._mentions(stack, wanted):
-            is_given = runner in mention.given or any(mention.given.intersection(helpers))
+            is_given = any(each == runner or each in helpers for each, _ in mention.given)
             if mention.started or is_given or (mention.timed and stack.is_told):
                 at = index if at < 0 else at
-                same = any(helpers[each].repeatedly for each in mention.given.intersection(helpers))
+                same = any(each in helpers and place in helpers[each].repeatedly for each, place in mention.given)
                 single = not (mention.repeated or same)
                 in_turn = in_turn or (mention.repeated and mention.in_turn)
                 named = named or name == wanted.names[0]

@@ -169,6 +169,13 @@ async def each_mapped_to_an_instance():
     case = Case()
     with ThreadPoolExecutor(2) as pool:
         return list(pool.map(case, (1, 2)))
+async def each_of_an_alias_that_is_tried_again():
+    find_one = Task().get
+    for attempt in range(3):
+        try:
+            return await asyncio.gather(*[find_one(key) for key in (1, 2)])
+        except LookupError:
+            continue
 async def two_gathered_of_an_instance():
     task = Task()
     return await asyncio.gather(task(1), task(2))
@@ -184,6 +191,77 @@ async def two_of_an_instance_that_are_tried_again():
         except LookupError:
             continue
 
+# What a helper is given.
+def in_parallel(function, items):
+    with ThreadPoolExecutor(2) as pool:
+        return list(pool.map(function, items))
+class Parallel:
+    def map(self, items, function):
+        with ThreadPoolExecutor(2) as pool:
+            return list(pool.map(function, items))
+async def at_once(function, items):
+    return await asyncio.gather(*[function(each) for each in items])
+async def some_at_once(function, items):
+    limit = asyncio.Semaphore(2)
+    async def one(item):
+        async with limit:
+            return await function(item)
+    return await asyncio.gather(*(one(each) for each in items))
+async def some_in_threads(function, items):
+    limit = asyncio.Semaphore(2)
+    async def one(item):
+        async with limit:
+            return await asyncio.to_thread(function, item)
+    return await asyncio.gather(*(one(each) for each in items))
+def all_submitted(function, items):
+    with ThreadPoolExecutor(2) as pool:
+        return results([pool.submit(function, each) for each in items])
+async def both_at_once(function, first, other):
+    async def one(item):
+        return await function(item)
+    return await asyncio.gather(one(first), one(other))
+async def each_that_a_helper_maps():
+    return in_parallel(find, (1, 2))
+async def each_of_a_method_that_a_helper_maps():
+    return in_parallel(Case().run, (1, 2))
+async def each_of_a_lambda_that_a_helper_maps():
+    return in_parallel(lambda key: find(key), (1, 2))
+async def each_of_a_partial_that_a_helper_maps():
+    return in_parallel(function=partial(find), items=(1, 2))
+async def each_of_a_kept_partial_that_a_helper_maps():
+    work = partial(find)
+    return in_parallel(work, (1, 2))
+async def each_that_a_method_maps():
+    return Parallel().map((1, 2), lambda key: find(key))
+async def each_of_a_lambda_that_a_helper_gathers():
+    return await at_once(lambda key: get(key), (1, 2))
+async def each_that_a_helper_limits():
+    return await some_at_once(Task().get, (1, 2))
+async def each_in_a_thread_that_a_helper_limits():
+    return await some_in_threads(Case().run, (1, 2))
+def call(function): return function()
+async def call_later(function): return await function()
+async def two_that_a_helper_calls():
+    return in_parallel(call, [partial(find, 1), partial(find, 2)])
+async def two_that_a_lambda_calls():
+    return in_parallel(lambda each: each(), [partial(find, 1), partial(find, 2)])
+async def two_that_a_method_calls():
+    return Parallel().map([partial(find, 1), partial(find, 2)], call)
+async def two_lambdas_that_a_helper_gathers():
+    return await at_once(lambda each: each(), [lambda: get(1), lambda: get(2)])
+async def two_kept_that_a_helper_calls():
+    calls = [partial(find, 1), partial(find, 2)]
+    return in_parallel(call, calls)
+async def two_that_a_helper_limits():
+    return await both_at_once(Task().get, 1, 2)
+async def two_calls_that_a_helper_limits():
+    return await some_at_once(call, [partial(get, 1), partial(get, 2)])
+async def two_calls_in_turn_that_a_helper_limits():
+    return await some_at_once(call_later, [partial(get, 1), partial(get, 2)])
+async def two_in_threads_that_a_helper_limits():
+    return await some_in_threads(call, [partial(find, 1), partial(find, 2)])
+async def two_that_a_helper_submits():
+    return all_submitted(call, [partial(find, 1), partial(find, 2)])
 """
 NAMES = [
     line.split()[2].partition("(")[0]
