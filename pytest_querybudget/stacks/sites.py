@@ -32,7 +32,7 @@ _OF_FUNCTIONS = {
     ),
     **dict.fromkeys("Process Thread run_in_executor".split(), 1),
 }
-# Those of them that an application calls methods of its own, too, and on what they are none: contexts and libraries.
+# By these of them an application may call methods of its own, unless they are called on a context or a library.
 _ANY_BODYS = frozenset("apply_async run spawn submit".split())
 _LIBRARIES = frozenset("anyio asyncio context contextvars ctx from_thread trio".split())
 # What calls a function again and again, and those of them that do so in threads wherever they are called on something.
@@ -50,8 +50,6 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 MOST_SITES = 1_000
 MOST_LINES = 1_000
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
-
-
 # The name of what is called, and as which argument it is given something: by position, -1 if not known, or by keyword.
 Given = tuple[str, int | str]
 
