@@ -78,10 +78,15 @@ class Loops:
             known = _remember(self.known, code, looping(code))
         return instruction in known[1]
 
-    def lines(self, code: CodeType) -> frozenset[int]:
-        """Return the lines of a function that lie in a loop of it."""
+    def lines(self, code: CodeType) -> tuple[frozenset[int], frozenset[int]]:
+        """Return the lines of a function that lie in a loop of it, and those that do so at least in part.
+
+        In part does a line that has a loop on it, which may be that of a comprehension.
+        """
         looped = looping(code)
-        return frozenset(line for start, _, line in code.co_lines() if line is not None and start in looped)
+        pieces = [(start, end, line) for start, end, line in code.co_lines() if line is not None]
+        whole = frozenset(line for start, _, line in pieces if start in looped)
+        return whole, frozenset(line for start, end, line in pieces if not looped.isdisjoint(range(start, end, 2)))
 
     def retries(self, code: CodeType, instruction: int) -> bool:
         """Return whether control can come back to the instruction at this offset, but only through an exception."""

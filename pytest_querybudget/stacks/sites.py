@@ -32,6 +32,9 @@ _OF_FUNCTIONS = {
     ),
     **dict.fromkeys("Process Thread run_in_executor".split(), 1),
 }
+# By these of them an application may call methods of its own, unless they are called on a context or a library.
+_ANY_BODYS = frozenset("apply_async run spawn submit".split())
+_LIBRARIES = frozenset("anyio asyncio context contextvars ctx from_thread trio".split())
 # What calls a function again and again, and those of them that do so in threads wherever they are called on something.
 _MAPS = frozenset("imap imap_unordered map process_map starmap starmap_async thread_map".split())
 _FUNCTIONS = frozenset("fn func function target".split())
@@ -47,6 +50,8 @@ _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 MOST_SITES = 1_000
 MOST_LINES = 1_000
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+# The name of what is called, and as which argument it is given something: by position, -1 if not known, or by keyword.
+Given = tuple[str, int | str]
 
 
 class Mention(NamedTuple):
@@ -55,7 +60,7 @@ class Mention(NamedTuple):
     It is `repeated` in a loop, and `started` where a task or a thread is made of it; what is `awaited` runs in the same
     task. `timed` says that `wait_for` runs it: as a task up to Python 3.11, but messages are waited for like that, too.
     What is done `in_turn` is waited for in each round of the loop.
-    `given` are the names of the calls among whose arguments it is.
+    `given` are the calls among whose arguments it is.
     """
 
     repeated: bool
@@ -64,18 +69,18 @@ class Mention(NamedTuple):
     timed: bool
     in_turn: bool
     called: bool
-    given: frozenset[str]
+    given: frozenset[Given]
 
 
 class Site(NamedTuple):
-    """What a function names, and whether it starts anything: `at_all`, and what it was given in a loop of its own.
+    """What a function names, whether it starts anything `at_all`, and as which argument it is given what it loops for.
 
     What it was given one by one, and starts one by one, is as often as somebody has handed it over.
     """
 
     mentions: dict[str, list[Mention]]
     at_all: bool
-    repeatedly: bool
+    repeatedly: frozenset[int | str]
 
 
 class Sites:
@@ -154,7 +159,7 @@ class _Context(NamedTuple):
     awaited: bool = False
     timed: bool = False
     in_turn: bool = False
-    given: frozenset[str] = frozenset()
+    given: frozenset[Given] = frozenset()
     # The variables that refer to what comes of it.
     kept: frozenset[str] = frozenset()
 
@@ -164,6 +169,8 @@ class _Context(NamedTuple):
 
 
 class _Found(NamedTuple):
+    """A mention, and the variables in which it is kept."""
+
     name: str
     mention: Mention
     kept: frozenset[str]
@@ -174,14 +181,17 @@ class _Reader:
 
     def __init__(self, code: CodeType, loops: Loops) -> None:
         self.filename = code.co_filename
-        self.looped = loops.lines(code)
+        self.looped, self.looped_in_part = loops.lines(code)
         self.found: list[_Found] = []
         # The variables of loops, each with the names of what it comes from.
         self.iterated: dict[str, set[str]] = {}
         # What is started by a variable's name, and whether in a loop.
         self.started: dict[str, bool] = {}
+        # Where a variable is called for that, or handed over as a function.
+        self.called: dict[str, list[Mention]] = {}
         # The names among the arguments of calls.
-        self.handed: dict[str, set[str]] = {}
+        self.handed: dict[str, set[Given]] = {}
+        self.defined: list[_Function] = []
 
     def read(self, node: _Function) -> Site:
         """Return what a function says about those that it starts."""
@@ -194,23 +204,32 @@ class _Reader:
         for name, mention, kept in self.found:
             given = mention.given.union(*(self.handed.get(each, ()) for each in kept))
             begun = mention.started or not (mention.awaited or kept.isdisjoint(started))
-            mentions.setdefault(name, []).append(mention._replace(started=begun, given=given))
+            noted = mention._replace(started=begun, given=given)
+            # What is called by the name of a variable is called as often as that is, not as often as it was put there.
+            calls = [one for each in kept if each not in self.iterated for one in self.called.get(each, ())]
+            again = [noted._replace(repeated=each.repeated, in_turn=each.in_turn) for each in calls]
+            mentions.setdefault(name, []).extend(again or [noted])
         same = {name for name, repeated in self.started.items() if repeated and name not in self.iterated}
-        arguments = node.args
-        parameters = {each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)}
-        return Site(mentions, bool(self.started), not same.isdisjoint(parameters))
+        for each in self.defined:
+            if each.name in same:
+                same.update(_run_by(each))
+        return Site(mentions, bool(self.started), frozenset(_arguments(node, same)))
 
     def _statement(self, node: ast.stmt, *, repeated: bool) -> None:
         if isinstance(node, _SCOPES):
             # What is defined inside is not done here.
+            if not isinstance(node, ast.ClassDef):
+                self.defined.append(node)
             return
         if isinstance(node, (ast.For, ast.AsyncFor)):
             self._expression(node.iter, _Context(repeated))
             self._bind(node.target, node.iter)
+            self._loop_on_one_line(node.iter, node.body[0])
             self._statements(node.body, repeated=True)
             self._statements(node.orelse, repeated=repeated)
         elif isinstance(node, ast.While):
             self._expression(node.test, _Context(repeated=True))
+            self._loop_on_one_line(node.test, node.body[0])
             self._statements(node.body, repeated=True)
             self._statements(node.orelse, repeated=repeated)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
@@ -242,7 +261,7 @@ class _Reader:
             if isinstance(node.ctx, ast.Load):
                 self._mention(node, context, called=False)
         elif isinstance(node, ast.Lambda):
-            self._note(_name_of_lambda(self.filename, node.lineno), node, context, called=False)
+            self._lambda(node, context)
         elif isinstance(node, ast.Await):
             within = _Context(context.repeated, context.surely, awaited=True, in_turn=True, kept=context.kept)
             self._expression(node.value, within)
@@ -255,6 +274,13 @@ class _Reader:
             for each in ast.iter_child_nodes(node):
                 if isinstance(each, ast.expr):
                     self._expression(each, inner)
+
+    def _lambda(self, node: ast.Lambda, context: _Context) -> None:
+        self._note(_name_of_lambda(self.filename, node.lineno), node, context, called=False)
+        if isinstance(node.body, ast.Call):
+            # It has returned when the coroutine runs that it has made.
+            made = context.plain()._replace(kept=context.kept)
+            self._note(_name(node.body.func), node.body.func, made, called=True)
 
     def _comprehension(self, node: ast.expr, context: _Context) -> None:
         inside = context._replace(repeated=True, surely=True, in_turn=False)
@@ -287,23 +313,32 @@ class _Reader:
         if receiver is not None and name in _KEEPING:
             kept |= set(_kept([receiver]))
         is_kept = name in _KEEPING or name in _OF_FUNCTIONS or name in _OF_COROUTINES or name in _MAPS
-        inner = context.plain()._replace(given=context.given | {name}, kept=kept if is_kept else frozenset())
+        inner = context.plain()._replace(kept=kept if is_kept else frozenset())
         place = _place_of_function(node, name)
+        if 0 <= place < len(node.args) and isinstance(node.args[place], (ast.List, ast.Tuple, ast.Set)):
+            # It is only called like what takes a function.
+            place = -1
         called = _in_function(inner, context, name, in_threads=receiver is not None)
         other = _in_other(inner, context, name)
-        for number, each in enumerate(node.args):
-            self._expression(each, called if number == place else other)
+        at: int | str
+        for at, each in enumerate(node.args):
+            is_known = not any(isinstance(one, ast.Starred) for one in node.args[: at + 1])
+            self._argument(each, called if at == place else other, context.given, (name, at if is_known else -1))
         for word in node.keywords:
-            self._expression(word.value, called if place >= 0 and word.arg in _FUNCTIONS else other)
-        for one in _names([*node.args, *(word.value for word in node.keywords)]):
-            self.handed.setdefault(one, set()).add(name)
+            is_function = place >= 0 and word.arg in _FUNCTIONS
+            self._argument(word.value, called if is_function else other, context.given, (name, word.arg or -1))
+
+    def _argument(self, node: ast.expr, context: _Context, outer: frozenset[Given], given: Given) -> None:
+        self._expression(node, context._replace(given=outer | {given}))
+        for each in _names([node]):
+            self.handed.setdefault(each, set()).add(given)
 
     def _mention(self, node: ast.Name | ast.Attribute, context: _Context, *, called: bool) -> ast.expr | None:
         """Note what a name stands for; return on what it is called."""
         self._note(_name(node), node, context, called=called)
         if (context.runs_function and not called) or (context.runs_coroutine and not context.awaited):
             # Where each is waited for in turn, it shows by the frame whether there was another round.
-            self._start(node, context.repeated and not context.in_turn)
+            self._start(node, self._is_repeated(node, context) and not context.in_turn)
         if isinstance(node, ast.Attribute):
             if not isinstance(node.value, (ast.Name, ast.Attribute)) and not (called and node.attr == "start"):
                 in_turn = context.in_turn or node.attr == "result"
@@ -320,13 +355,26 @@ class _Reader:
         # What is made of a class is called by the thread.
         calls = context.runs_function and name[:1].isupper()
         started = (context.runs_coroutine or calls) if called else (context.runs_function or context.runs_coroutine)
-        repeated = context.mapped or context.surely or (context.repeated and self._is_in_loop(node))
+        repeated = self._is_repeated(node, context)
         mention = Mention(repeated, started, context.awaited, context.timed, context.in_turn, called, context.given)
         self.found.append(_Found(name, mention, context.kept))
+        # A coroutine is itself no function that is called again, nor is what tasks are in.
+        runs = (
+            context.runs_coroutine if called else context.runs_function or (context.mapped and context.runs_coroutine)
+        )
+        if runs:
+            self.called.setdefault(name, []).append(mention)
 
-    def _is_in_loop(self, node: ast.expr) -> bool:
-        """Return whether the bytecode has a loop there: a loop that is only left through an exception is a retry."""
+    def _is_repeated(self, node: ast.expr, context: _Context) -> bool:
+        """Return whether the bytecode has a loop there, too: a loop that only an exception leads back to is a retry."""
+        if context.mapped or context.surely or not context.repeated:
+            return context.mapped or context.surely
         return not self.looped.isdisjoint(range(node.lineno, (node.end_lineno or node.lineno) + 1))
+
+    def _loop_on_one_line(self, head: ast.expr, body: ast.stmt) -> None:
+        """Take a line for one in a loop where that begins in front of it: what comes first on the line is done once."""
+        if body.lineno == head.end_lineno and body.lineno in self.looped_in_part:
+            self.looped |= {body.lineno}
 
     def _bind(self, target: ast.expr, source: ast.expr) -> None:
         names = set(_names([source]))
@@ -334,13 +382,51 @@ class _Reader:
             self.iterated.setdefault(each, set()).update(names)
 
 
+def _arguments(node: _Function, names: set[str]) -> Iterator[int | str]:
+    """Yield as which arguments a function is given these parameters, by position and by keyword."""
+    positional = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
+    if positional[:1] in (["self"], ["cls"]):
+        positional = positional[1:]
+    for number, each in enumerate(positional):
+        if each in names:
+            yield number
+    yield from names.intersection((*positional, *(each.arg for each in node.args.kwonlyargs)))
+
+
+def _run_by(node: _Function) -> set[str]:
+    """Return the names of what a function that is defined inside of another one runs of the other's."""
+    found: set[str] = set()
+    own: set[str] = set()
+    for each in ast.walk(node):
+        if isinstance(each, ast.arg):
+            own.add(each.arg)
+        elif isinstance(each, ast.Call):
+            place = _place_of_function(each, _name(each.func))
+            run = each.args[place] if 0 <= place < len(each.args) else each.func
+            found.update((_name(run), _name(each.func)) if isinstance(each.func, ast.Name) else [_name(run)])
+    return found - own
+
+
 def _place_of_function(node: ast.Call, name: str) -> int:
     """Return which argument of the call of `name` is a function that it calls, -1 where none is."""
-    place = 0 if name in _MAPS or name == "partial" else _OF_FUNCTIONS.get(name, -1)
-    if 0 <= place < len(node.args) - 1 and (inner := _name(node.args[place])) in _OF_FUNCTIONS:
+    if name in _MAPS:
+        return 0
+    place = 0 if name == "partial" else _OF_FUNCTIONS.get(name, -1)
+    if 0 <= place < len(node.args) and _is_a_librarys(node.args[place]):
         # It starts what starts that.
-        place += 1 + _OF_FUNCTIONS[inner]
+        further = place + 1 + _OF_FUNCTIONS[_name(node.args[place])]
+        if further < len(node.args) and isinstance(node.args[further], (ast.Name, ast.Attribute, ast.Lambda, ast.Call)):
+            return further
     return place
+
+
+def _is_a_librarys(node: ast.expr) -> bool:
+    """Return whether an expression stands for what a library runs functions with, and not for what is called so."""
+    name = _name(node)
+    if name not in _ANY_BODYS or not isinstance(node, ast.Attribute):
+        return name in _OF_FUNCTIONS and name not in _ANY_BODYS
+    on = node.value.func if isinstance(node.value, ast.Call) else node.value
+    return not _LIBRARIES.isdisjoint((_name(on), *_name(on).lower().split("_")))
 
 
 def _in_function(inner: _Context, outer: _Context, name: str, *, in_threads: bool) -> _Context:

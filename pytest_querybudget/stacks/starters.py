@@ -62,20 +62,19 @@ class Starters:
         starts something. What loops beside it, a heartbeat or a consumer of a queue, has nothing to do with it.
         """
         running = [each.f_code for each in reversed(frames) if not _is_comprehension(each.f_code)]
+        runner = ""
         for index, code in enumerate(running):
-            wanted = _wanted(code)
-            links = self._links(stacks, wanted, "")
-            if not links:
+            links = self._links(stacks, _wanted(code), runner)
+            if not links and not runner:
                 # What is around a function, as a decorator puts it, has the name of no function that is started.
                 continue
-            if not self._all_loop(stacks, links):
+            if not links or not self._all_loop(stacks, links):
                 return False
             inner = running[index + 1 : index + 2]
             if not inner or self._calls(code, inner[0]):
                 return True
             # It runs what it is given: who has given it that, and how often, is the question.
-            links = self._links(stacks, _wanted(inner[0]), code.co_name)
-            return bool(links) and self._all_loop(stacks, links)
+            runner = code.co_name
         return False
 
     def _calls(self, code: CodeType, inner: CodeType) -> bool:
@@ -136,25 +135,31 @@ class Starters:
 
     def _link(self, stack: Waiting, wanted: _Wanted, runner: str) -> _Link | None:
         at = -1
-        linked: list[bool] = []
-        in_turn = False
-        doubts = 0
-        for index, mention, helpers in self._mentions(stack, wanted):
-            is_given = runner in mention.given or any(mention.given.intersection(helpers))
+        in_turn = named = False
+        once = made = 0
+        for index, name, mention, helpers in self._mentions(stack, wanted):
+            is_given = any(each == runner or each in helpers for each, _ in mention.given)
             if mention.started or is_given or (mention.timed and stack.is_told):
                 at = index if at < 0 else at
-                same = any(helpers[each].repeatedly for each in mention.given.intersection(helpers))
-                linked.append(mention.repeated or same)
+                same = any(each in helpers and place in helpers[each].repeatedly for each, place in mention.given)
+                single = not (mention.repeated or same)
                 in_turn = in_turn or (mention.repeated and mention.in_turn)
-            elif not (mention.repeated or mention.awaited or mention.timed):
-                doubts += 1
+                named = named or name == wanted.names[0]
+            else:
+                single = not (mention.repeated or mention.awaited or mention.timed)
+            if name == wanted.names[0]:
+                once += single
+            else:
+                made += single
         if at < 0:
             return None
-        single = linked.count(False) + doubts
-        return _Link(at, not single, in_turn, single <= 1)
+        if not named or made > 1:
+            # Several objects may be what a loop goes through, but one that is made once may be called in it again.
+            once += made
+        return _Link(at, not once, in_turn, once <= 1)
 
-    def _mentions(self, stack: Waiting, wanted: _Wanted) -> Iterator[tuple[int, Mention, dict[str, Site]]]:
-        """Yield where a stack names what is wanted, and the functions further in that start what they are given."""
+    def _mentions(self, stack: Waiting, wanted: _Wanted) -> Iterator[tuple[int, str, Mention, dict[str, Site]]]:
+        """Yield where a stack names what is wanted, by what name, and what further in starts what it is given."""
         helpers: dict[str, Site] = {}
         inside: CodeType | None = None
         for index in range(len(stack.frames) - 1, -1, -1):
@@ -166,13 +171,19 @@ class Starters:
             if site is not None:
                 # What is called by the name of what runs, and is awaited, may be what a decorator has put around it.
                 around = inside is not None and inside.co_name in helpers and inside.co_name not in names
-                for mention in [each for name in wanted.names for each in site.mentions.get(name, ())]:
+                for name, mention in _mentions_of(wanted, site):
                     by_decorator = around and mention.called and mention.awaited
-                    yield index, mention._replace(started=True) if by_decorator else mention, helpers
+                    yield index, name, mention._replace(started=True) if by_decorator else mention, helpers
             given = self.sites.of(code)
             if given is not None and given.at_all:
                 helpers[code.co_name] = given
             inside = code
+
+
+def _mentions_of(wanted: _Wanted, site: Site) -> Iterator[tuple[str, Mention]]:
+    for name in wanted.names:
+        for each in site.mentions.get(name, ()):
+            yield name, each
 
 
 def _wanted(code: CodeType) -> _Wanted:

@@ -87,3 +87,26 @@ def test_what_python_warns_of_is_read_in_silence(starts_one: Read, text: str) ->
 def test_what_is_too_much_is_not_read(starts_one: Read, body: str) -> None:
     """It is no fault either."""
     assert not starts_one(FAN.replace("    return", f"    {body}\n    return"), "")
+
+
+@pytest.mark.parametrize(
+    ("call", "is_started"),
+    [
+        ("pool.submit(ctx.run, one, key)", True),
+        ("pool.submit(self.context.run, one, key)", True),
+        ("loop.run_in_executor(None, contextvars.copy_context().run, one, key)", True),
+        ("asyncio.to_thread(anyio.from_thread.run, one, key)", True),
+        ("group.start_soon(anyio.to_thread.run_sync, one, key)", True),
+        ("group.start_soon(partial(to_thread.run_sync, one, key))", True),
+        ("pool.submit(case.run, one)", False),
+        ("pool.submit(Case().run, one)", False),
+        ("pool.submit(run, one)", False),
+        ("pool.submit(form.submit, one)", False),
+        ("pool.map(to_thread, one)", False),
+        ("pool.submit(case.one, key)", True),
+        ("pool.submit(one.run, key)", False),
+    ],
+)
+def test_which_argument_is_the_function(starts_one: Read, call: str, *, is_started: bool) -> None:
+    """What a library runs is the next one, but a method that is called as what does so is itself what runs."""
+    assert starts_one(f"def fan(self, pool, keys):\n    return [{call} for key in keys]\n", "") == is_started
