@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from tokenize import TokenError
 from types import CodeType, FrameType
 
-from pytest_querybudget.stacks.sites import _name, _parsed
+from pytest_querybudget.stacks.functions import UNREADABLE, name_in, parsed
 
 # What takes a message wherever it is called on something, and what does so only where it is awaited: a file has it.
 _TAKING = frozenset(
@@ -51,9 +50,8 @@ class Messages:
 
 def _lines(code: CodeType) -> frozenset[int]:
     try:
-        node = _parsed(code)
-    except (SyntaxError, ValueError, TokenError, RecursionError, MemoryError):
-        # What Python has compiled before may have been changed since, or be too deep where a test is deep itself.
+        node = parsed(code)
+    except UNREADABLE:
         return frozenset()
     return frozenset(() if node is None else _taking(node.body))
 
@@ -95,8 +93,8 @@ def _inside(nodes: Sequence[ast.AST]) -> Iterator[ast.AST]:
 
 def _yields_messages(node: ast.expr) -> bool:
     if isinstance(node, ast.Call):
-        return _name(node.func) in _YIELDING
-    return _name(node).lower().rpartition("_")[2] in _YIELDERS
+        return name_in(node.func) in _YIELDING
+    return name_in(node).lower().rpartition("_")[2] in _YIELDERS
 
 
 def _is_taking(node: ast.AST) -> bool:
@@ -104,7 +102,7 @@ def _is_taking(node: ast.AST) -> bool:
         return isinstance(node.value.func, ast.Attribute) and node.value.func.attr in _AWAITED
     if not isinstance(node, ast.Call):
         return False
-    name = _name(node.func)
+    name = name_in(node.func)
     if name == "sleep":
         # To sleep for no time is to let others run.
         return not (node.args and isinstance(node.args[0], ast.Constant) and not node.args[0].value)
@@ -113,5 +111,5 @@ def _is_taking(node: ast.AST) -> bool:
     if name == "get":
         return not node.args and all(each.arg in _HOW for each in node.keywords)
     if name == "wait":
-        return _name(node.func.value) not in _OF_TASKS
+        return name_in(node.func.value) not in _OF_TASKS
     return name in _TAKING

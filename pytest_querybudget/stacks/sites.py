@@ -8,15 +8,13 @@ there is no source, nothing is known.
 from __future__ import annotations
 
 import ast
-import linecache
-import re
 from collections.abc import Iterable, Iterator
-from inspect import getblock
-from tokenize import TokenError
 from types import CodeType
 from typing import NamedTuple
 
+from pytest_querybudget.stacks.functions import UNREADABLE, Function, name_in, parsed
 from pytest_querybudget.stacks.loops import Loops
+from pytest_querybudget.stacks.messages import takes_messages
 
 # What runs the coroutines that it is given, each as a task or by itself.
 _OF_COROUTINES = frozenset(
@@ -46,10 +44,8 @@ _KEEPING = frozenset(
 _CONTAINERS = (ast.Starred, ast.List, ast.Tuple, ast.Set, ast.IfExp)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
-# How many functions are remembered, and how long one may be.
+# How many functions are remembered.
 MOST_SITES = 1_000
-MOST_LINES = 1_000
-_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 # The name of what is called, and as which argument it is given something: by position, -1 if not known, or by keyword.
 Given = tuple[str, int | str]
 
@@ -101,14 +97,10 @@ class Sites:
 
     def _read(self, code: CodeType) -> Site | None:
         try:
-            node = _parsed(code)
+            node = parsed(code)
             return None if node is None else _Reader(code, self.loops).read(node)
-        except (SyntaxError, ValueError, TokenError, RecursionError, MemoryError):
-            # What Python has compiled before may have been changed since, or be too deep where a test is deep itself.
+        except UNREADABLE:
             return None
-
-
-_Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 def name_of(code: CodeType) -> str:
@@ -120,30 +112,6 @@ def name_of(code: CodeType) -> str:
 
 def _name_of_lambda(filename: str, line: int) -> str:
     return f"<lambda> {filename}:{line}"
-
-
-def _parsed(code: CodeType) -> _Function | None:
-    """Return the source of a function, with the lines that it has in its file.
-
-    Raises what Python raises for a source that it cannot read.
-    """
-    first = code.co_firstlineno
-    lines = linecache.getlines(code.co_filename)[first - 1 : first + MOST_LINES]
-    block = getblock([_ESCAPE.sub(_spelled_out, each) for each in lines])
-    if not block or len(block) > MOST_LINES:
-        return None
-    inside = block[0][:1].isspace()
-    tree = ast.parse("".join(["if True:\n", *block] if inside else block))
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name == code.co_name:
-            ast.increment_lineno(node, first - 2 if inside else first - 1)
-            return node
-    return None
-
-
-def _spelled_out(escape: re.Match[str]) -> str:
-    """Return an escape sequence that every Python takes without a warning: what a text says does not matter here."""
-    return escape[0] if escape[1] in "\r\n\"'\\" else f"\\{escape[0]}"
 
 
 class _Context(NamedTuple):
@@ -191,9 +159,9 @@ class _Reader:
         self.called: dict[str, list[Mention]] = {}
         # The names among the arguments of calls.
         self.handed: dict[str, set[Given]] = {}
-        self.defined: list[_Function] = []
+        self.defined: list[Function] = []
 
-    def read(self, node: _Function) -> Site:
+    def read(self, node: Function) -> Site:
         """Return what a function says about those that it starts."""
         for each in node.body:
             self._statement(each, repeated=False)
@@ -225,12 +193,13 @@ class _Reader:
             self._expression(node.iter, _Context(repeated))
             self._bind(node.target, node.iter)
             self._loop_on_one_line(node.iter, node.body[0])
-            self._statements(node.body, repeated=True)
+            self._statements(node.body, repeated=repeated or not takes_messages(node))
             self._statements(node.orelse, repeated=repeated)
         elif isinstance(node, ast.While):
-            self._expression(node.test, _Context(repeated=True))
+            again = repeated or not takes_messages(node)
+            self._expression(node.test, _Context(again))
             self._loop_on_one_line(node.test, node.body[0])
-            self._statements(node.body, repeated=True)
+            self._statements(node.body, repeated=again)
             self._statements(node.orelse, repeated=repeated)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -280,7 +249,7 @@ class _Reader:
         if isinstance(node.body, ast.Call):
             # It has returned when the coroutine runs that it has made.
             made = context.plain()._replace(kept=context.kept)
-            self._note(_name(node.body.func), node.body.func, made, called=True)
+            self._note(name_in(node.body.func), node.body.func, made, called=True)
 
     def _comprehension(self, node: ast.expr, context: _Context) -> None:
         inside = context._replace(repeated=True, surely=True, in_turn=False)
@@ -297,7 +266,7 @@ class _Reader:
 
     def _call(self, node: ast.Call, context: _Context) -> None:
         function = node.func
-        name = _name(function)
+        name = name_in(function)
         if isinstance(function, (ast.Name, ast.Attribute)):
             receiver = self._mention(function, context, called=True)
         else:
@@ -335,7 +304,7 @@ class _Reader:
 
     def _mention(self, node: ast.Name | ast.Attribute, context: _Context, *, called: bool) -> ast.expr | None:
         """Note what a name stands for; return on what it is called."""
-        self._note(_name(node), node, context, called=called)
+        self._note(name_in(node), node, context, called=called)
         if (context.runs_function and not called) or (context.runs_coroutine and not context.awaited):
             # Where each is waited for in turn, it shows by the frame whether there was another round.
             self._start(node, self._is_repeated(node, context) and not context.in_turn)
@@ -347,7 +316,7 @@ class _Reader:
         return None
 
     def _start(self, node: ast.expr, repeated: bool) -> None:
-        name = _name(node)
+        name = name_in(node)
         if name:
             self.started[name] = self.started.get(name, False) or repeated
 
@@ -382,7 +351,7 @@ class _Reader:
             self.iterated.setdefault(each, set()).update(names)
 
 
-def _arguments(node: _Function, names: set[str]) -> Iterator[int | str]:
+def _arguments(node: Function, names: set[str]) -> Iterator[int | str]:
     """Yield as which arguments a function is given these parameters, by position and by keyword."""
     positional = [each.arg for each in (*node.args.posonlyargs, *node.args.args)]
     if positional[:1] in (["self"], ["cls"]):
@@ -393,7 +362,7 @@ def _arguments(node: _Function, names: set[str]) -> Iterator[int | str]:
     yield from names.intersection((*positional, *(each.arg for each in node.args.kwonlyargs)))
 
 
-def _run_by(node: _Function) -> set[str]:
+def _run_by(node: Function) -> set[str]:
     """Return the names of what a function that is defined inside of another one runs of the other's."""
     found: set[str] = set()
     own: set[str] = set()
@@ -401,9 +370,9 @@ def _run_by(node: _Function) -> set[str]:
         if isinstance(each, ast.arg):
             own.add(each.arg)
         elif isinstance(each, ast.Call):
-            place = _place_of_function(each, _name(each.func))
+            place = _place_of_function(each, name_in(each.func))
             run = each.args[place] if 0 <= place < len(each.args) else each.func
-            found.update((_name(run), _name(each.func)) if isinstance(each.func, ast.Name) else [_name(run)])
+            found.update((name_in(run), name_in(each.func)) if isinstance(each.func, ast.Name) else [name_in(run)])
     return found - own
 
 
@@ -414,7 +383,7 @@ def _place_of_function(node: ast.Call, name: str) -> int:
     place = 0 if name == "partial" else _OF_FUNCTIONS.get(name, -1)
     if 0 <= place < len(node.args) and _is_a_librarys(node.args[place]):
         # It starts what starts that.
-        further = place + 1 + _OF_FUNCTIONS[_name(node.args[place])]
+        further = place + 1 + _OF_FUNCTIONS[name_in(node.args[place])]
         if further < len(node.args) and isinstance(node.args[further], (ast.Name, ast.Attribute, ast.Lambda, ast.Call)):
             return further
     return place
@@ -422,11 +391,11 @@ def _place_of_function(node: ast.Call, name: str) -> int:
 
 def _is_a_librarys(node: ast.expr) -> bool:
     """Return whether an expression stands for what a library runs functions with, and not for what is called so."""
-    name = _name(node)
+    name = name_in(node)
     if name not in _ANY_BODYS or not isinstance(node, ast.Attribute):
         return name in _OF_FUNCTIONS and name not in _ANY_BODYS
     on = node.value.func if isinstance(node.value, ast.Call) else node.value
-    return not _LIBRARIES.isdisjoint((_name(on), *_name(on).lower().split("_")))
+    return not _LIBRARIES.isdisjoint((name_in(on), *name_in(on).lower().split("_")))
 
 
 def _in_function(inner: _Context, outer: _Context, name: str, *, in_threads: bool) -> _Context:
@@ -447,17 +416,11 @@ def _in_other(inner: _Context, outer: _Context, name: str) -> _Context:
     return inner._replace(runs_coroutine=name in _OF_COROUTINES or (timed and outer.runs_coroutine), timed=timed)
 
 
-def _name(node: ast.expr) -> str:
-    if isinstance(node, ast.Attribute):
-        return node.attr
-    return node.id if isinstance(node, ast.Name) else ""
-
-
 def _names(nodes: Iterable[ast.expr]) -> Iterator[str]:
     """Yield the names that expressions consist of, but for what calls and attributes make of others."""
     for node in nodes:
         if isinstance(node, (ast.Name, ast.Attribute)):
-            yield _name(node)
+            yield name_in(node)
         elif not isinstance(node, (ast.Lambda, ast.Await, *_COMPREHENSIONS)):
             children = node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node)
             yield from _names(each for each in children if isinstance(each, ast.expr))
@@ -470,5 +433,5 @@ def _kept(targets: Iterable[ast.expr]) -> Iterator[str]:
             yield from _kept([each.value])
         elif isinstance(each, (ast.Tuple, ast.List, ast.Starred)):
             yield from _kept(one for one in ast.iter_child_nodes(each) if isinstance(one, ast.expr))
-        elif _name(each):
-            yield _name(each)
+        elif name_in(each):
+            yield name_in(each)

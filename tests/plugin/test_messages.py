@@ -6,6 +6,7 @@ from tests.plugin.suites import HEAD, Suite
 
 SERVICE = """
 import asyncio, queue, threading, time
+from concurrent.futures import ThreadPoolExecutor
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.pool import StaticPool
 from shop import Base, Customer
@@ -90,6 +91,31 @@ def socket_that_yields():
         async for key in websocket.iter_text():
             find(int(key))
     asyncio.run(main(Socket()))
+def dispatcher():
+    inbox = queued((1, 2, 3), None)
+    def serve(pool):
+        while (key := inbox.get()) is not None:
+            pool.submit(find, key)
+    with ThreadPoolExecutor(2) as pool:
+        serve(pool)
+def asynchronous_dispatcher():
+    async def answer(key):
+        await asyncio.sleep(0)
+        find(key)
+    async def serve(inbox):
+        tasks = set()
+        while True:
+            key = await inbox.get()
+            if key is None:
+                break
+            tasks.add(asyncio.create_task(answer(key)))
+        await asyncio.gather(*tasks)
+    async def main():
+        inbox = asyncio.Queue()
+        for key in (1, 2, 3, None):
+            inbox.put_nowait(key)
+        await serve(inbox)
+    asyncio.run(main())
 
 # Each goes through what there is.
 def each_of_a_list():
@@ -130,6 +156,11 @@ def each_line_of_a_file():
     file = io.StringIO("1\\n2\\n3\\n")
     while line := file.readline():
         find(int(line))
+def each_of_a_message_at_once():
+    inbox = queued([(1, 2, 3)], None)
+    with ThreadPoolExecutor(2) as pool:
+        while (keys := inbox.get()) is not None:
+            list(pool.map(find, keys))
 def each_as_completed():
     async def load(key):
         await asyncio.sleep(0)
@@ -143,9 +174,10 @@ def each_as_completed():
     asyncio.run(main())
 """
 ANSWERING = """worker worker_that_gives_up worker_in_a_thread worker_that_polls heartbeat
-heartbeat_until_stopped asynchronous_consumer line_by_line socket_that_yields""".split()
+heartbeat_until_stopped asynchronous_consumer line_by_line
+socket_that_yields dispatcher asynchronous_dispatcher""".split()
 LOOPS = """each_of_a_list each_slowly each_of_a_message each_of_a_cache each_letting_others_run each_of_a_stream
-each_line_of_a_file each_as_completed""".split()
+each_line_of_a_file each_of_a_message_at_once each_as_completed""".split()
 
 
 def test_each_message_is_one_of_its_own(suite: Suite) -> None:

@@ -10,8 +10,9 @@ from types import ModuleType
 
 import pytest
 
+from pytest_querybudget.stacks.functions import MOST_LINES
 from pytest_querybudget.stacks.loops import Loops
-from pytest_querybudget.stacks.sites import MOST_LINES, Sites
+from pytest_querybudget.stacks.sites import Sites
 
 FAN = """
 def fan(pool, keys):
