@@ -44,6 +44,7 @@ _CONSTANTS = frozenset({"LOAD_CONST", "LOAD_SMALL_INT"})
 _TRIMMED = frozenset({None, 0, 1, -1})
 # Before Python 3.11 an instruction of its own begins what an exception leaves; where it ends is where that jumps to.
 _GUARDING = _opcodes("SETUP_FINALLY", "SETUP_WITH", "SETUP_ASYNC_WITH")
+_POPPING = _opcodes("POP_BLOCK")
 
 
 class Loops:
@@ -151,13 +152,33 @@ def looping(code: CodeType, *, retrying: bool = False) -> frozenset[int]:
 
 def _handled(code: CodeType, instructions: list[tuple[int, int, int]]) -> Iterator[tuple[int, int, int]]:
     """Yield each piece of code from which an exception leads elsewhere: where it begins and ends, and to where."""
-    for offset, number, target in instructions:
+    for index, (_, number, target) in enumerate(instructions):
         if number in _GUARDING:
-            yield offset, target, target
+            yield from ((offset, offset + 2, target) for offset in _guarded(instructions, index + 1))
     # From Python 3.11 on there is a table, as `Objects/exception_handling_notes.txt` in Python's source has it.
     numbers = _numbers(getattr(code, "co_exceptiontable", b""))
     for start, length, handler, _ in zip(*[numbers] * 4, strict=False):
         yield 2 * start, 2 * (start + length), 2 * handler
+
+
+def _guarded(instructions: list[tuple[int, int, int]], first: int) -> Iterator[int]:
+    """Yield the offsets of what runs from an instruction on, until its block is popped on each way."""
+    indices = {offset: index for index, (offset, _, _) in enumerate(instructions)}
+    waiting, seen = [(first, 1)], set()
+    while waiting:
+        index, depth = waiting.pop()
+        if index in seen or index >= len(instructions):
+            continue
+        seen.add(index)
+        offset, number, target = instructions[index]
+        yield offset
+        depth += (number in _GUARDING) - (number in _POPPING)
+        if not depth:
+            continue
+        if number not in _NO_FALLTHROUGH:
+            waiting.append((index + 1, depth))
+        if target in indices and number not in _GUARDING:
+            waiting.append((indices[target], depth))
 
 
 def _numbers(table: bytes) -> Iterator[int]:
@@ -213,7 +234,7 @@ def _blocks(instructions: list[tuple[int, int, int]], others: set[int]) -> dict[
             after = follow[offset] = []
         falls = code not in _NO_FALLTHROUGH
         begins = target >= 0 or not falls
-        if target >= 0:
+        if target >= 0 and code not in _GUARDING:
             after.append(target)
     return follow
 
