@@ -9,6 +9,7 @@ from typing import Any
 from weakref import ref
 
 from pytest_querybudget.capture import orm
+from pytest_querybudget.capture.attempts import attempt_of, keep
 from pytest_querybudget.capture.finder import Finder
 from pytest_querybudget.capture.journal import MOST_SEEN, Journal
 from pytest_querybudget.capture.parameters import UNKNOWN, digest, digest_unordered
@@ -261,8 +262,7 @@ class Observer:
     ) -> None:
         kind = shape.kind
         if kind == "transaction":
-            if statement[:8].upper() == "ROLLBACK":
-                journal.barrier = journal.sequence
+            _note_control(journal, scope, statement, context.root_connection)
             return
         journal.note_written(shape)
         if kind == "ddl":
@@ -290,14 +290,24 @@ class Observer:
         flush = scope.flushing
         entry.single += 1
         if flush is None or flush.add(entry):
-            # What was rolled back and is written again is a retry, not a loop.
-            if journal.barrier < entry.written or not entry.units:
-                entry.note_unit(id(context.dialect))
             transaction = context.root_connection.get_transaction()
+            before, entry.attempt = entry.attempt, attempt_of(scope, context.root_connection, transaction)
+            # What was rolled back and is written again is a retry, not a loop.
+            undone = before is not None and before is not entry.attempt and before.undone
+            if (journal.barrier < entry.written and not undone) or not entry.units:
+                entry.note_unit(id(context.dialect))
             if entry.transaction is None or entry.transaction() is not transaction:
                 entry.transactions += 1
                 entry.transaction = None if transaction is None else ref(transaction)
         entry.written = journal.sequence
+
+
+def _note_control(journal: Journal, scope: Scope, statement: str, connection: Any) -> None:
+    """Note what a statement does to the transaction it is sent in."""
+    if statement[:8].upper() == "ROLLBACK":
+        journal.barrier = journal.sequence
+    elif statement[:6].upper() == "COMMIT":
+        keep(scope, connection)
 
 
 def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:

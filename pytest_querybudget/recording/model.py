@@ -253,6 +253,8 @@ class Statement:
     # In how many transactions after one another it wrote, and the latest of them, as a weak reference.
     transactions: int = 0
     transaction: Any = None
+    # What that transaction has written, and whether it was undone.
+    attempt: Any = None
     # For loads on behalf of an instance: what each origin's parents caused.
     origins: dict[Origin | None, Caused] | None = None
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
