@@ -58,9 +58,13 @@ class NoRepeatedQueries(LoopRule):
     ## What it does
 
     Finds a SELECT that runs again with the same parameters, in the same session (or the same transaction of a plain
-    connection), although nothing that it reads was written in between. A write to another table changes nothing; a
-    retry after a rollback, a poll across a write and a query in a new session are no repetition. The order of an IN
-    list means nothing.
+    connection), although nothing that it reads was written in between. A write to another table changes nothing, unless
+    the database changes rows along with it (`ondelete` and `onupdate` of the foreign keys in the models), or what is
+    read may be a view of it: a name that the models of neither statement have. A retry after a rollback, a poll across
+    a write and a query in a new session are no repetition. The order of an IN list means nothing.
+
+    What a trigger writes, what is written through a cursor of the driver, and that a view was mapped as a table
+    (without `info={"is_view": True}`) cannot be seen.
 
     ## Why is this bad
 
