@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 from weakref import ref
 
@@ -24,6 +25,7 @@ from pytest_querybudget.recording.model import (
     MOST_ORIGINS,
     MOST_SAMPLES,
     Caused,
+    Doubt,
     Hop,
     Inside,
     Origin,
@@ -163,6 +165,8 @@ class Observer:
             values = hash((statement, values))
         if entry.count <= MOST_SAMPLES:
             self._take_sample(journal, entry, context, parameters, statement)
+        if entry.doubt is not None:
+            entry.settle()
         if values != UNKNOWN:
             # One session may ask several databases, and only the text that is sent names a translated schema.
             key = hash((statement, scope.serial, id(context.dialect), values))
@@ -172,9 +176,14 @@ class Observer:
                 if len(seen) >= MOST_SEEN:
                     journal.forget_oldest()
             elif journal.barrier < before and (not journal.written or journal.unchanged_since(before, shape)):
-                self._note_repeat(journal, entry, journal.senders[key], before)
+                first = journal.senders[key]
+                doubt = _doubt_of(entry, first) if first.asked == key else None
+                self._note_repeat(journal, entry, first, before)
+                entry.doubt = doubt
             seen[key] = journal.sequence
             journal.senders[key] = entry
+            entry.asked = key
+        entry.answer = None
         entry.digests.add(values if values != UNKNOWN else -entry.count)
         return values
 
@@ -308,6 +317,14 @@ def _note_control(journal: Journal, scope: Scope, statement: str, connection: An
         journal.barrier = journal.sequence
     elif statement[:6].upper() == "COMMIT":
         keep(scope, connection)
+
+
+def _doubt_of(entry: Statement, first: Statement) -> Doubt | None:
+    """Return what a repeat is compared with once it is fetched, None where the first answer is not known."""
+    if first.answer is None:
+        return None
+    inside = (entry.inside or {}).get(first)
+    return Doubt(first, first.answer, (entry.repeats or {}).get(first, 0), None if inside is None else copy(inside))
 
 
 def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:

@@ -18,7 +18,7 @@ from pytest_querybudget import query_budget
 from pytest_querybudget.recording.model import Recording
 
 METADATA = MetaData()
-ORDER = Table("attempted_order", METADATA, Column("id", Integer, primary_key=True), Column("text", String))
+ORDER = Table("attempted_order", METADATA, Column("id", Integer, primary_key=True), Column("text", String(9)))
 
 
 class Order:
@@ -38,12 +38,16 @@ def fail(attempt: int) -> None:
         raise Down
 
 
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    """An engine with the table in a file."""
-    made = create_engine(f"sqlite:///{tmp_path / 'x.db'}")
+@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    """An engine with the table, of each kind of driver."""
+    kind = request.param
+    made = create_engine(
+        f"sqlite:///{tmp_path / 'x.db'}" if kind == "sqlite" else request.getfixturevalue(f"{kind}_url")
+    )
     METADATA.create_all(made)
     yield made
+    METADATA.drop_all(made)
     made.dispose()
 
 
