@@ -15,6 +15,7 @@ from pytest_querybudget.stacks.alone import alone, uncollected
 from pytest_querybudget.stacks.marks import Mark
 from pytest_querybudget.stacks.reader import Standing, begun_at, thread_frames
 from pytest_querybudget.stacks.waiting import waiting_frames
+from pytest_querybudget.statements import may_differ
 
 # How many (statement, session, parameters) are remembered in one window to find a repeat.
 MOST_SEEN = 2048
@@ -188,20 +189,8 @@ class Journal:
         del self.seen[oldest], self.senders[oldest]
 
     def unchanged_since(self, then: int, shape: Any) -> bool:
-        """Return whether nothing that a shape reads was written, and nothing rolled back, since `then`."""
+        """Return whether nothing that a shape reads was changed by a write, and nothing rolled back, since `then`."""
         if self.barrier >= then:
             return False
-        if not self.written:
-            return True
-        wanted = {_bare(each) for each in shape.facts.reads}
-        for written, at in self.written.items():
-            if at > then:
-                facts = written.facts
-                if facts.opaque or not wanted.isdisjoint(_bare(each) for each in facts.writes):
-                    return False
-        return True
-
-
-def _bare(table: str) -> str:
-    """Return a table's name without its schema: better one repeat missed than one invented."""
-    return table.rpartition(".")[2].strip('"`[]').lower()
+        since = [each.facts for each, at in self.written.items() if at > then]
+        return not since or not may_differ(shape.facts, since, (each.facts for each in self.written))

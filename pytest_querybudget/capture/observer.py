@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable
+from copy import copy
 from typing import Any
 from weakref import ref
 
 from pytest_querybudget.capture import orm
+from pytest_querybudget.capture.attempts import attempt_of, keep
 from pytest_querybudget.capture.finder import Finder
 from pytest_querybudget.capture.journal import MOST_SEEN, Journal
 from pytest_querybudget.capture.parameters import UNKNOWN, digest, digest_unordered
@@ -23,6 +25,7 @@ from pytest_querybudget.recording.model import (
     MOST_ORIGINS,
     MOST_SAMPLES,
     Caused,
+    Doubt,
     Hop,
     Inside,
     Origin,
@@ -164,6 +167,8 @@ class Observer:
             values = hash((statement, values))
         if entry.count <= MOST_SAMPLES:
             self._take_sample(journal, entry, context, parameters, statement)
+        if entry.doubt is not None:
+            entry.settle()
         if values != UNKNOWN:
             # One session may ask several databases, and only the text that is sent names a translated schema.
             key = hash((statement, scope.serial, id(context.dialect), values))
@@ -173,9 +178,14 @@ class Observer:
                 if len(seen) >= MOST_SEEN:
                     journal.forget_oldest()
             elif journal.barrier < before and (not journal.written or journal.unchanged_since(before, shape)):
-                self._note_repeat(journal, entry, journal.senders[key], before)
+                first = journal.senders[key]
+                doubt = _doubt_of(entry, first) if first.asked == key else None
+                self._note_repeat(journal, entry, first, before)
+                entry.doubt = doubt
             seen[key] = journal.sequence
             journal.senders[key] = entry
+            entry.asked = key
+        entry.answer = None
         entry.digests.add(values if values != UNKNOWN else -entry.count)
         return values
 
@@ -263,8 +273,7 @@ class Observer:
     ) -> None:
         kind = shape.kind
         if kind == "transaction":
-            if statement[:8].upper() == "ROLLBACK":
-                journal.barrier = journal.sequence
+            _note_control(journal, scope, statement, context.root_connection)
             return
         journal.note_written(shape)
         if kind == "ddl":
@@ -292,14 +301,32 @@ class Observer:
         flush = scope.flushing
         entry.single += 1
         if flush is None or flush.add(entry):
-            # What was rolled back and is written again is a retry, not a loop.
-            if journal.barrier < entry.written or not entry.units:
-                entry.note_unit(id(context.dialect))
             transaction = context.root_connection.get_transaction()
+            before, entry.attempt = entry.attempt, attempt_of(scope, context.root_connection, transaction)
+            # What was rolled back and is written again is a retry, not a loop.
+            undone = before is not None and before is not entry.attempt and before.undone
+            if (journal.barrier < entry.written and not undone) or not entry.units:
+                entry.note_unit(id(context.dialect))
             if entry.transaction is None or entry.transaction() is not transaction:
                 entry.transactions += 1
                 entry.transaction = None if transaction is None else ref(transaction)
         entry.written = journal.sequence
+
+
+def _note_control(journal: Journal, scope: Scope, statement: str, connection: Any) -> None:
+    """Note what a statement does to the transaction it is sent in."""
+    if statement[:8].upper() == "ROLLBACK":
+        journal.barrier = journal.sequence
+    elif statement[:6].upper() == "COMMIT":
+        keep(scope, connection)
+
+
+def _doubt_of(entry: Statement, first: Statement) -> Doubt | None:
+    """Return what a repeat is compared with once it is fetched, None where the first answer is not known."""
+    if first.answer is None:
+        return None
+    inside = (entry.inside or {}).get(first)
+    return Doubt(first, first.answer, (entry.repeats or {}).get(first, 0), None if inside is None else copy(inside))
 
 
 def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.engine import cursor as _cursor
 
-from pytest_querybudget.capture.parameters import words_of
+from pytest_querybudget.capture.parameters import KNOWN, words_of
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.stacks.alone import FREE_THREADED, alone
 
@@ -56,7 +56,16 @@ class CountingFetch(_cursor.CursorFetchStrategy):
                 statement.last_rows = 1
                 if not statement.max_rows:
                     statement.max_rows = 1
+                statement.answer = row if len(row) == 1 and row[0].__class__ in KNOWN else 1
+        else:
+            self._note_end()
         return row
+
+    def _note_end(self) -> None:
+        """Note that there is no row more: where there was none before, that is the answer."""
+        for each in (self.statement, *self.others):
+            if each.answer is None:
+                each.answer = 0
 
     def _after_one(self) -> CountingFetch:
         self.after_one = FetchAfterOne(self.statement)
@@ -84,6 +93,9 @@ class CountingFetch(_cursor.CursorFetchStrategy):
     def _note_one(self, result: Any, row: Any) -> None:
         pieces = self._pieces(result)
         add(pieces, 1)
+        if pieces.total == 1:
+            for each in (self.statement, *self.others):
+                each.answer = _answer(row)
         if self.linked:
             self._note_values(row if pieces.total == 1 else ())
 
@@ -99,19 +111,28 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         statement.last_rows = number
         if number > statement.max_rows:
             statement.max_rows = number
+        statement.answer = number if number != 1 else _answer(rows[0])
         for each in self.others:
             each.rows += number
             each.last_rows = number
             each.max_rows = max(number, each.max_rows)
+            each.answer = statement.answer
         return rows
+
+
+def _answer(row: Any) -> Any:
+    """Return what is kept of a row, the first of a result: the row where it is one plain value, else that it is one."""
+    return row if len(row) == 1 and row[0].__class__ in KNOWN else 1
 
 
 if FREE_THREADED:
     # What is written out above to spare calls, with calls that one thread at a time may make.
 
     @alone
-    def _add_all(strategy: CountingFetch, number: int) -> None:
+    def _add_all(strategy: CountingFetch, rows: Any) -> None:
+        number = len(rows)
         for statement in (strategy.statement, *strategy.others):
+            statement.answer = number if number != 1 else _answer(rows[0])
             statement.rows += number
             statement.last_rows = number
             statement.max_rows = max(number, statement.max_rows)
@@ -120,11 +141,13 @@ if FREE_THREADED:
         row = _FETCH_ONE(self, result, dbapi_cursor, hard_close)
         if row is not None:
             self._note_one(result, row)
+        else:
+            self._note_end()
         return row
 
     def _fetch_all(self: CountingFetch, result: Any, dbapi_cursor: Any) -> Any:
         rows = _FETCH_ALL(self, result, dbapi_cursor)
-        _add_all(self, len(rows))
+        _add_all(self, rows)
         return rows
 
     CountingFetch.fetchone = _fetch_one  # type: ignore[method-assign]

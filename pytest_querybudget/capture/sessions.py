@@ -61,6 +61,7 @@ class Scope:
 
     __slots__ = (
         "__weakref__",
+        "attempt",
         "beside",
         "commits",
         "flush",
@@ -83,6 +84,8 @@ class Scope:
         self.origin: Origin | None = None
         self.transaction: Any = None
         self.session: Any = None
+        # What the session's transaction has written; see `attempts`.
+        self.attempt: Any = None
         # Weak references to those of all sessions that have begun on the same connection.
         self.beside: list[Any] = []
 
@@ -159,10 +162,16 @@ class Sessions:
 
     @harmless
     def on_commit(self, session: Any) -> None:
-        """Note that what the session holds has been expired by a commit (`SessionEvents.after_commit`)."""
-        # The end of a savepoint is told as a commit, too, and expires nothing.
-        if session.expire_on_commit and not session.in_nested_transaction():
-            self._of(session).commits += 1
+        """Note that what was written is kept, and what the session holds expired (`SessionEvents.after_commit`)."""
+        # The end of a savepoint is told as a commit, too, and does neither.
+        if session.in_nested_transaction():
+            return
+        scope = self._of(session)
+        if scope.attempt is not None:
+            scope.attempt.kept = True
+            scope.attempt = None
+        if session.expire_on_commit:
+            scope.commits += 1
 
     @harmless
     def on_rollback(self, session: Any, _previous: Any) -> None:

@@ -140,6 +140,25 @@ class Inside:
 
 
 @dataclass(slots=True)
+class Doubt:
+    """What the statement that ran `first` has answered, until it is known whether a repeat of it answers the same.
+
+    `times` and `inside` are what was known of repeats before that one.
+    """
+
+    first: Statement
+    answer: Any
+    times: int
+    inside: Inside | None
+
+    def is_true_after(self, answer: Any) -> bool:
+        """Return whether the second answer is another one, and so the repeat none."""
+        if isinstance(self.answer, int) or isinstance(answer, int):
+            return bool(self.answer != answer)
+        return bool(self.answer[0] != answer[0])
+
+
+@dataclass(slots=True)
 class Sample:
     """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
 
@@ -253,12 +272,19 @@ class Statement:
     # In how many transactions after one another it wrote, and the latest of them, as a weak reference.
     transactions: int = 0
     transaction: Any = None
+    # What that transaction has written, and whether it was undone.
+    attempt: Any = None
     # For loads on behalf of an instance: what each origin's parents caused.
     origins: dict[Origin | None, Caused] | None = None
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
     repeats: dict[Statement, int] | None = None
     # The same inside of one web request.
     inside: dict[Statement, Inside] | None = None
+    # What the latest execution asked for, as a number, and what it was answered: how many rows, or the first one where
+    # that is a plain value; None where nothing was fetched yet.
+    asked: int = 0
+    answer: Any = None
+    doubt: Doubt | None = None
     origin: Origin | None = None
     # For loads of what a commit may have expired: after how many different commits, and the number of the latest.
     commits: int = 0
@@ -350,6 +376,21 @@ class Statement:
     def location(self) -> Place | None:
         """The innermost line of the application, None where there is none or it was not asked for."""
         return self.stack.places[0] if self.stack.places else None
+
+    def settle(self) -> None:
+        """Take back the latest repeat where its answer was another one: whoever changed it, it was no repeat.
+
+        The answer is there only when it was fetched, which is after the repeat was noted.
+        """
+        doubt, self.doubt = self.doubt, None
+        if doubt is None or self.answer is None or not doubt.is_true_after(self.answer):
+            return
+        for known, before in ((self.repeats, doubt.times), (self.inside, doubt.inside)):
+            kept: Any = known
+            if before:
+                kept[doubt.first] = before
+            elif kept:
+                kept.pop(doubt.first, None)
 
     def note_batch(self, rows: int) -> None:
         """Note an execution that wrote many rows: none where the driver does not say how many."""

@@ -58,9 +58,15 @@ class NoRepeatedQueries(LoopRule):
     ## What it does
 
     Finds a SELECT that runs again with the same parameters, in the same session (or the same transaction of a plain
-    connection), although nothing that it reads was written in between. A write to another table changes nothing; a
-    retry after a rollback, a poll across a write and a query in a new session are no repetition. The order of an IN
-    list means nothing.
+    connection), although nothing that it reads was written in between. A write to another table changes nothing, unless
+    the database changes rows along with it (`ondelete` and `onupdate` of the foreign keys in the models), or what is
+    read may be a view of it: a name that the models of neither statement have. A retry after a rollback, a poll across
+    a write and a query in a new session are no repetition. The order of an IN list means nothing.
+
+    Where another number of rows comes back, or another single value, the second query was none too many, whoever wrote
+    in between: a trigger, a cursor of the driver, another process. Of longer results and of rows with several columns
+    the values are not compared, so there such a write is not seen; neither is one that changes what a view shows that
+    is mapped as a table, unless that says so with `info={"is_view": True}`.
 
     ## Why is this bad
 
@@ -103,6 +109,7 @@ class NoRepeatedQueries(LoopRule):
 
 def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
     for each in window:
+        each.settle()
         if not (each.repeats or each.inside) or not _can_repeat(each):
             continue
         # Different parameters from one loop are an N+1: one set of statements is one finding.

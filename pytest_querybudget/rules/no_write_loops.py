@@ -75,7 +75,8 @@ class NoWriteLoops(LoopRule):
     commit for each object, Core statements and upserts. One flush is one write, whatever the unit of work makes of it
     (not what a listener sends beside it through another engine or a session of its own);
     an `executemany`, a multi-row INSERT, and a statement that writes many rows are none. Nor is one row that is written
-    and committed again and again, or a queue: a loop that asks for the next row, marks it and commits.
+    and committed again and again, or a queue: a loop that asks for the next row, marks it and commits. What a retry
+    writes again is written once: the attempts before it were rolled back, or closed without a commit.
 
     Nor is work in batches, also where SQLAlchemy sends the rows of a flush one by one: because a value is an SQL
     expression, a version is counted or the columns differ. Flushes are batches when half of them or more (the end of a

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pytest_querybudget.statements.model import Bind, Shape
@@ -9,7 +10,7 @@ from pytest_querybudget.statements.normal import literals, normalise
 from pytest_querybudget.statements.text import from_text
 from pytest_querybudget.statements.verbs import verb_of
 
-__all__ = ["Bind", "Shape", "from_compiled", "from_text", "literals", "normalise", "verb_of"]
+__all__ = ["Bind", "Shape", "from_compiled", "from_text", "literals", "may_differ", "normalise", "verb_of"]
 
 
 def from_compiled(compiled: Any) -> Shape:
@@ -17,3 +18,10 @@ def from_compiled(compiled: Any) -> Shape:
     from pytest_querybudget.statements import compiled as room
 
     return room.from_compiled(compiled)
+
+
+def may_differ(read: Shape, since: Sequence[Shape], written: Iterable[Shape]) -> bool:
+    """Tell whether a SELECT may answer otherwise after some writes; see `tables.may_differ`."""
+    from pytest_querybudget.statements import tables as room
+
+    return room.may_differ(read, since, written)

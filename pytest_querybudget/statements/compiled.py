@@ -6,6 +6,7 @@ import logging
 from dataclasses import replace
 from functools import partial
 from typing import Any
+from weakref import ref
 
 from pytest_querybudget.statements import internals
 from pytest_querybudget.statements.lexer import tokenize
@@ -45,6 +46,7 @@ def _from_compiled(compiled: Any) -> Shape:
         columns=internals.typed_columns(compiled) or shape.columns,
         text=text,
         dialect=dialect,
+        metadata=None if metadata is None else ref(metadata),
         schema=schema_of(compiled, metadata, shape.reads) if shape.kind == "select" else shape.schema,
     )
 

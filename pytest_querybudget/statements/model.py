@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
+from typing import Any
 
 from pytest_querybudget.recording.structure import Schema, Structure
 from pytest_querybudget.statements.words import CATALOG_TABLES, CATALOGS, MORE_CATALOGS
@@ -41,6 +42,7 @@ class Shape:
     or asks for time, random numbers, sequences, locks or the session's state.
     `opaque`: what it writes cannot be known; treat it as having written everything.
     `text`, `dialect` and `schema` are what `structure` is read from; the text has its literals and is never shown.
+    `metadata` is a weak reference to what the application's code says of its tables, None where the text says all.
     """
 
     sql: str
@@ -60,6 +62,7 @@ class Shape:
     text: str = field(default="", compare=False, repr=False)
     dialect: str = field(default="", compare=False, repr=False)
     schema: Schema = field(default_factory=Schema, compare=False, repr=False)
+    metadata: Any = field(default=None, compare=False, repr=False)
 
     @property
     def asks_the_catalog(self) -> bool:
