@@ -110,7 +110,7 @@ class Repeaters:
         elif self._is_elsewhere(journal, entry, reading, index, requested=requested):
             return
         entry.way = ()
-        if 0 <= reading.entered <= index or (looping and self.messages.are_taken(frame)):
+        if 0 <= reading.entered <= index or (looping and self._answers(journal, entry, reading, index)):
             entry.repeater = Repeater.REQUEST
         elif self.is_arrangement(journal, frame):
             entry.repeater = Repeater.TEST
@@ -125,6 +125,22 @@ class Repeaters:
             steps = len({id(each.f_code) for each in reading.frames[: index + 1]})
             # One step more tells its caller.
             compare(entry, reading, min(steps + 1, COMPARED))
+
+    def _answers(self, journal: Journal, entry: Statement, reading: Reading, index: int) -> bool:
+        """Return whether the loop at `index` answers what somebody else sends.
+
+        Who puts what there is into a queue in a loop, and waits until it is worked off, goes through it all the same.
+        """
+        if not self.messages.are_taken(reading.frames[index]):
+            return False
+        if entry.calls > MOST_ASKED:
+            return True
+        waiting = [each for stack in all_waiting_frames(journal.thread) for each in stack]
+        return not any(
+            self.starters.sites.fills(each.f_code)
+            for each in (*reading.frames[index:], *waiting)
+            if self.reader.files.kind(each.f_code.co_filename) == APPLICATION and not self.is_arrangement(journal, each)
+        )
 
     def _is_elsewhere(
         self, journal: Journal, entry: Statement, reading: Reading, index: int, *, requested: bool

@@ -40,6 +40,8 @@ _FUNCTIONS = frozenset("fn func function target".split())
 _KEEPING = frozenset(
     "add append appendleft deque extend insert list partial put put_nowait set setdefault tuple".split()
 )
+# By these somebody else is told what to do.
+_PUTTING = frozenset("put put_nowait send send_nowait".split())
 # What is in these is handed on as it is.
 _CONTAINERS = (ast.Starred, ast.List, ast.Tuple, ast.Set, ast.IfExp)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -94,6 +96,13 @@ class Sites:
                 self.known.clear()
             known = self.known[id(code)] = code, self._read(code)
         return known[1]
+
+    def fills(self, code: CodeType) -> bool:
+        """Return whether a function puts one thing after the other into a queue."""
+        if _PUTTING.isdisjoint(self.loops.names(code)):
+            return False
+        site = self.of(code)
+        return site is not None and any(each.repeated for name in _PUTTING for each in site.mentions.get(name, ()))
 
     def _read(self, code: CodeType) -> Site | None:
         try:

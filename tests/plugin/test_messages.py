@@ -70,8 +70,9 @@ def asynchronous_consumer():
     async def main():
         inbox = asyncio.Queue()
         task = asyncio.create_task(consume(inbox))
-        for key in (1, 2, 3, None):
-            await inbox.put(key)
+        await inbox.put(1)
+        await inbox.put(2)
+        await inbox.put(None)
         await task
     asyncio.run(main())
 def line_by_line():
@@ -131,6 +132,23 @@ def each_of_a_message():
     while (keys := inbox.get()) is not None:
         for key in keys:
             find(key)
+def each_of_a_queue():
+    inbox = queue.Queue()
+    for key in (1, 2, 3):
+        inbox.put(key)
+    while not inbox.empty():
+        find(inbox.get())
+def each_by_workers():
+    async def work(inbox):
+        while not inbox.empty():
+            find(inbox.get_nowait())
+            await asyncio.sleep(0)
+    async def main():
+        inbox = asyncio.Queue()
+        for key in (1, 2, 3):
+            inbox.put_nowait(key)
+        await asyncio.gather(work(inbox), work(inbox))
+    asyncio.run(main())
 def each_of_a_cache():
     cache, key = {1: 2, 2: 3, 3: None}, 1
     while key is not None:
@@ -176,7 +194,7 @@ def each_as_completed():
 ANSWERING = """worker worker_that_gives_up worker_in_a_thread worker_that_polls heartbeat
 heartbeat_until_stopped asynchronous_consumer line_by_line
 socket_that_yields dispatcher asynchronous_dispatcher""".split()
-LOOPS = """each_of_a_list each_slowly each_of_a_message each_of_a_cache each_letting_others_run each_of_a_stream
+LOOPS = """each_of_a_list each_slowly each_of_a_message each_of_a_queue each_by_workers each_of_a_cache each_letting_others_run each_of_a_stream
 each_line_of_a_file each_of_a_message_at_once each_as_completed""".split()
 
 
