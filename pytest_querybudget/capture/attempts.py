@@ -12,6 +12,8 @@ from __future__ import annotations
 from typing import Any
 from weakref import ref
 
+from sqlalchemy import Connection
+
 from pytest_querybudget.capture.sessions import Scope
 from pytest_querybudget.capture.transactions import is_autocommit
 
@@ -72,7 +74,7 @@ Attempt = SessionAttempt | ConnectionAttempt
 def attempt_of(scope: Scope, connection: Any, transaction: Any) -> Attempt | None:
     """Return what the transaction that a connection is in has written; `transaction` is the connection's own."""
     session = None if scope.session is None else scope.session()
-    begun = None if session is None else session.get_transaction()
+    begun = None if session is None or _is_guest(scope, session) else session.get_transaction()
     if begun is not None:
         known: SessionAttempt | None = scope.attempt
         if known is None or not known.is_of(begun):
@@ -88,6 +90,17 @@ def attempt_of(scope: Scope, connection: Any, transaction: Any) -> Attempt | Non
         return None
     made = connection.__dict__[ROLLBACK] = ConnectionAttempt(connection, transaction, kept=_keeps_by_itself(connection))
     return made
+
+
+def _is_guest(scope: Scope, session: Any) -> bool:
+    """Return whether a session was given the connection of another one, in whose transaction all that it writes stays.
+
+    What a suite gives it, which is to see nothing of the test afterwards, is to the application an engine.
+    """
+    if not isinstance(session.bind, Connection):
+        return False
+    others = [known.session() for each in scope.beside if (known := each()) is not None and known.session is not None]
+    return any(each is not None and each is not session and each.in_transaction() for each in others)
 
 
 def keep(scope: Scope, connection: Any) -> None:

@@ -273,7 +273,7 @@ class Observer:
     ) -> None:
         kind = shape.kind
         if kind == "transaction":
-            _note_control(journal, scope, statement, context.root_connection)
+            _note_control(journal, scope, shape, context.root_connection)
             return
         journal.note_written(shape)
         if kind == "ddl":
@@ -313,11 +313,12 @@ class Observer:
         entry.written = journal.sequence
 
 
-def _note_control(journal: Journal, scope: Scope, statement: str, connection: Any) -> None:
+def _note_control(journal: Journal, scope: Scope, shape: ShapeEntry, connection: Any) -> None:
     """Note what a statement does to the transaction it is sent in."""
-    if statement[:8].upper() == "ROLLBACK":
+    verb = shape.facts.sql.partition(" ")[0].upper()
+    if verb in ("ROLLBACK", "ABORT"):
         journal.barrier = journal.sequence
-    elif statement[:6].upper() == "COMMIT":
+    elif verb in ("COMMIT", "END"):
         keep(scope, connection)
 
 

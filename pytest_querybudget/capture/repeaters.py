@@ -263,6 +263,8 @@ class Repeaters:
                     # It still waits for what it waited for then.
                     again = -1
                 found.append(Waiting(functions, again, is_told))
+        if any(self.starters.sites.fills(each.f_code) for stack in found for each in stack.frames):
+            found = [each._replace(filled=True) for each in found]
         return found, of_test
 
     def _met(self, frames: list[FrameType], entry: Statement, marks: list[tuple[Mark, int]] | None) -> int:

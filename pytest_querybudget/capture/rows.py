@@ -56,7 +56,7 @@ class CountingFetch(_cursor.CursorFetchStrategy):
                 statement.last_rows = 1
                 if not statement.max_rows:
                     statement.max_rows = 1
-                statement.answer = row if len(row) == 1 and row[0].__class__ in KNOWN else 1
+                statement.answer = "one", _number_of(row)
         else:
             self._note_end()
         return row
@@ -65,7 +65,7 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         """Note that there is no row more: where there was none before, that is the answer."""
         for each in (self.statement, *self.others):
             if each.answer is None:
-                each.answer = 0
+                each.answer = "one", 0
 
     def _after_one(self) -> CountingFetch:
         self.after_one = FetchAfterOne(self.statement)
@@ -95,7 +95,7 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         add(pieces, 1)
         if pieces.total == 1:
             for each in (self.statement, *self.others):
-                each.answer = _answer(row)
+                each.answer = "one", _number_of(row)
         if self.linked:
             self._note_values(row if pieces.total == 1 else ())
 
@@ -111,7 +111,7 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         statement.last_rows = number
         if number > statement.max_rows:
             statement.max_rows = number
-        statement.answer = number if number != 1 else _answer(rows[0])
+        statement.answer = "all", number if number != 1 else _number_of(rows[0])
         for each in self.others:
             each.rows += number
             each.last_rows = number
@@ -120,9 +120,12 @@ class CountingFetch(_cursor.CursorFetchStrategy):
         return rows
 
 
-def _answer(row: Any) -> Any:
-    """Return what is kept of a row, the first of a result: the row where it is one plain value, else that it is one."""
-    return row if len(row) == 1 and row[0].__class__ in KNOWN else 1
+def _number_of(row: Any) -> int:
+    """Return what is kept of a row, the first of a result: a digest where it is one plain value, else that it is one.
+
+    A driver may be told to make rows of its own kind, which is not looked into.
+    """
+    return hash(row) if row.__class__ is tuple and len(row) == 1 and row[0].__class__ in KNOWN else 1
 
 
 if FREE_THREADED:
@@ -132,7 +135,7 @@ if FREE_THREADED:
     def _add_all(strategy: CountingFetch, rows: Any) -> None:
         number = len(rows)
         for statement in (strategy.statement, *strategy.others):
-            statement.answer = number if number != 1 else _answer(rows[0])
+            statement.answer = "all", number if number != 1 else _number_of(rows[0])
             statement.rows += number
             statement.last_rows = number
             statement.max_rows = max(number, statement.max_rows)
@@ -277,7 +280,11 @@ def streams(context: Any) -> bool:
 
 def returns_rows(kind: str, context: Any) -> bool:
     """Return whether a statement that writes was asked for rows, and not only for the keys that a flush needs."""
-    return kind in ("insert", "update", "delete") and bool(context.is_text or context._is_explicit_returning)  # noqa: SLF001
+    if kind not in ("insert", "update", "delete"):
+        return False
+    # A SELECT may write by a common table expression, and is no statement of this kind to SQLAlchemy.
+    is_select = not (context.isinsert or context.isupdate or context.isdelete)
+    return bool(is_select or context.is_text or context._is_explicit_returning)  # noqa: SLF001
 
 
 def fetch_ahead(context: Any, cursor: Any) -> None:

@@ -147,15 +147,17 @@ class Doubt:
     """
 
     first: Statement
-    answer: Any
+    answer: tuple[str, int]
     times: int
     inside: Inside | None
 
-    def is_true_after(self, answer: Any) -> bool:
-        """Return whether the second answer is another one, and so the repeat none."""
-        if isinstance(self.answer, int) or isinstance(answer, int):
-            return bool(self.answer != answer)
-        return bool(self.answer[0] != answer[0])
+    def is_true_after(self, answer: tuple[str, int]) -> bool:
+        """Return whether the second answer is another one, and so the repeat none.
+
+        The first row of one says nothing of the number of rows in the other.
+        """
+        (fetched, before), (how, now) = self.answer, answer
+        return fetched == how and before != now
 
 
 @dataclass(slots=True)
@@ -280,10 +282,10 @@ class Statement:
     repeats: dict[Statement, int] | None = None
     # The same inside of one web request.
     inside: dict[Statement, Inside] | None = None
-    # What the latest execution asked for, as a number, and what it was answered: how many rows, or the first one where
-    # that is a plain value; None where nothing was fetched yet.
+    # What the latest execution asked for, as a number, and what it was answered: whether its rows were fetched one by
+    # one or all at once, and how many these were, or a digest of the only value; None where nothing was fetched yet.
     asked: int = 0
-    answer: Any = None
+    answer: tuple[str, int] | None = None
     doubt: Doubt | None = None
     origin: Origin | None = None
     # For loads of what a commit may have expired: after how many different commits, and the number of the latest.

@@ -25,8 +25,8 @@ class MaxRows(Ceiling):
     ## What it does
 
     Fails a test in which one statement fetches more rows than the limit. Rows are counted as they are fetched, also
-    from a result that streams, and what an UPDATE or DELETE returns with RETURNING. What an INSERT of many rows at once
-    returns is not counted: the caller has passed as many.
+    from a result that streams, and what an UPDATE or DELETE returns with RETURNING. What an INSERT
+    returns that SQLAlchemy sends in batches is not counted: the caller has passed as many rows.
 
     ## Why is this bad
 

@@ -64,7 +64,8 @@ class NoRepeatedQueries(LoopRule):
     a write and a query in a new session are no repetition. The order of an IN list means nothing.
 
     Where another number of rows comes back, or another single value, the second query was none too many, whoever wrote
-    in between: a trigger, a cursor of the driver, another process. Of longer results and of rows with several columns
+    in between: a trigger, a cursor of the driver, another process. Results are compared that were fetched alike, all at
+    once or row by row. Of longer results and of rows with several columns
     the values are not compared, so there such a write is not seen; neither is one that changes what a view shows that
     is mapped as a table, unless that says so with `info={"is_view": True}`.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 from types import CodeType, FrameType
+from typing import Any
 
 from pytest_querybudget.stacks.functions import UNREADABLE, name_in, parsed
 
@@ -21,11 +22,16 @@ _AWAITED = frozenset("read readexactly readline readuntil".split())
 # What yields messages, and what is called so where it is one thing that does.
 _YIELDING = frozenset("iter_bytes iter_json iter_text listen subscribe".split())
 _YIELDERS = frozenset("consumer messages pubsub queue socket subscriber subscription websocket ws".split())
+# What a queue or a clock is asked for, where a loop goes on until somebody says so and not until all is done.
+_WAITING = frozenset("get sleep wait".split())
+_WORDS = _TAKING | _AWAITED | _YIELDING | _YIELDERS | _WAITING
 # What has a function `wait` that waits for tasks, which somebody in here has started.
 _OF_TASKS = frozenset("asyncio concurrent futures".split())
 # A queue is asked for its next message without saying which.
 _HOW = frozenset(("block", "timeout"))
 _LOOPS = (ast.While, ast.For, ast.AsyncFor)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_MAPS = frozenset("map starmap".split())
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 # How many functions are remembered.
 MOST_FUNCTIONS = 1_000
@@ -49,6 +55,8 @@ class Messages:
 
 
 def _lines(code: CodeType) -> frozenset[int]:
+    if _WORDS.isdisjoint((*code.co_names, *code.co_varnames, *code.co_freevars, *code.co_cellvars)):
+        return frozenset()
     try:
         node = parsed(code)
     except UNREADABLE:
@@ -56,18 +64,23 @@ def _lines(code: CodeType) -> frozenset[int]:
     return frozenset(() if node is None else _taking(node.body))
 
 
-def _taking(nodes: list[ast.stmt]) -> Iterator[int]:
+def _taking(nodes: Sequence[ast.AST]) -> Iterator[int]:
     """Yield the lines in loops that take messages; what is in another loop inside of one is of that one."""
     for loop in _inside(nodes):
         if not isinstance(loop, _LOOPS):
             continue
         if takes_messages(loop):
-            inner = {line for each in _inside(loop.body) if isinstance(each, _LOOPS) for line in _span(each)}
+            inner = {line for each in _inside(loop.body) if _repeats(each) for line in _span(each)}
             yield from (line for line in _span(loop) if line not in inner)
         yield from _taking(loop.body)
 
 
-def _span(node: ast.stmt) -> range:
+def _repeats(node: ast.AST) -> bool:
+    maps = isinstance(node, ast.Call) and name_in(node.func) in _MAPS
+    return maps or isinstance(node, (*_LOOPS, *_COMPREHENSIONS))
+
+
+def _span(node: Any) -> range:
     return range(node.lineno, (node.end_lineno or node.lineno) + 1)
 
 
@@ -78,7 +91,25 @@ def takes_messages(loop: ast.stmt) -> bool:
     if not isinstance(loop, ast.While):
         # It goes through what there is.
         return False
-    return any(_is_taking(each) for each in _inside([loop.test, *loop.body]))
+    goes_on = isinstance(loop.test, ast.Constant) or any(
+        isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute) for each in ast.walk(loop.test)
+    )
+    passed = [loop.test, *_passed(loop.body)]
+    return any(_is_taking(each, goes_on=goes_on) for each in _inside(passed))
+
+
+def _passed(nodes: Sequence[ast.stmt]) -> Iterator[ast.AST]:
+    """Yield what each round passes: not what is done on a condition, or for what has failed."""
+    for node in nodes:
+        if isinstance(node, ast.If):
+            yield node.test
+        elif isinstance(node, ast.Try):
+            yield from _passed(node.body)
+        elif isinstance(node, (ast.With, ast.AsyncWith)):
+            yield from (each.context_expr for each in node.items)
+            yield from _passed(node.body)
+        else:
+            yield node
 
 
 def _inside(nodes: Sequence[ast.AST]) -> Iterator[ast.AST]:
@@ -92,17 +123,21 @@ def _inside(nodes: Sequence[ast.AST]) -> Iterator[ast.AST]:
 
 
 def _yields_messages(node: ast.expr) -> bool:
-    if isinstance(node, ast.Call):
-        return name_in(node.func) in _YIELDING
-    return name_in(node).lower().rpartition("_")[2] in _YIELDERS
+    return name_in(node.func) in _YIELDING if isinstance(node, ast.Call) else name_in(node) in _YIELDERS
 
 
-def _is_taking(node: ast.AST) -> bool:
+def _is_taking(node: ast.AST, *, goes_on: bool) -> bool:
     if isinstance(node, ast.Await) and isinstance(node.value, ast.Call):
         return isinstance(node.value.func, ast.Attribute) and node.value.func.attr in _AWAITED
     if not isinstance(node, ast.Call):
         return False
     name = name_in(node.func)
+    if name in _WAITING:
+        return goes_on and _waits(node, name)
+    return isinstance(node.func, ast.Attribute) and name in _TAKING
+
+
+def _waits(node: ast.Call, name: str) -> bool:
     if name == "sleep":
         # To sleep for no time is to let others run.
         return not (node.args and isinstance(node.args[0], ast.Constant) and not node.args[0].value)
@@ -110,6 +145,4 @@ def _is_taking(node: ast.AST) -> bool:
         return False
     if name == "get":
         return not node.args and all(each.arg in _HOW for each in node.keywords)
-    if name == "wait":
-        return name_in(node.func.value) not in _OF_TASKS
-    return name in _TAKING
+    return name_in(node.func.value) not in _OF_TASKS

@@ -41,7 +41,7 @@ _KEEPING = frozenset(
     "add append appendleft deque extend insert list partial put put_nowait set setdefault tuple".split()
 )
 # By these somebody else is told what to do.
-_PUTTING = frozenset("put put_nowait send send_nowait".split())
+_PUTTING = frozenset("put put_nowait".split())
 # What is in these is handed on as it is.
 _CONTAINERS = (ast.Starred, ast.List, ast.Tuple, ast.Set, ast.IfExp)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -57,7 +57,7 @@ class Mention(NamedTuple):
 
     It is `repeated` in a loop, and `started` where a task or a thread is made of it; what is `awaited` runs in the same
     task. `timed` says that `wait_for` runs it: as a task up to Python 3.11, but messages are waited for like that, too.
-    What is done `in_turn` is waited for in each round of the loop.
+    What is done `in_turn` is waited for in each round of the loop; one that `answers` takes a message in each.
     `given` are the calls among whose arguments it is.
     """
 
@@ -68,6 +68,7 @@ class Mention(NamedTuple):
     in_turn: bool
     called: bool
     given: frozenset[Given]
+    answers: bool = False
 
 
 class Site(NamedTuple):
@@ -169,6 +170,8 @@ class _Reader:
         # The names among the arguments of calls.
         self.handed: dict[str, set[Given]] = {}
         self.defined: list[Function] = []
+        # Whether the loop that is being read takes messages.
+        self.answering = False
 
     def read(self, node: Function) -> Site:
         """Return what a function says about those that it starts."""
@@ -202,13 +205,12 @@ class _Reader:
             self._expression(node.iter, _Context(repeated))
             self._bind(node.target, node.iter)
             self._loop_on_one_line(node.iter, node.body[0])
-            self._statements(node.body, repeated=repeated or not takes_messages(node))
+            self._rounds(node)
             self._statements(node.orelse, repeated=repeated)
         elif isinstance(node, ast.While):
-            again = repeated or not takes_messages(node)
-            self._expression(node.test, _Context(again))
+            self._expression(node.test, _Context(repeated=True))
             self._loop_on_one_line(node.test, node.body[0])
-            self._statements(node.body, repeated=again)
+            self._rounds(node)
             self._statements(node.orelse, repeated=repeated)
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
@@ -231,6 +233,11 @@ class _Reader:
     def _statements(self, nodes: Iterable[ast.stmt], *, repeated: bool) -> None:
         for each in nodes:
             self._statement(each, repeated=repeated)
+
+    def _rounds(self, loop: ast.For | ast.AsyncFor | ast.While) -> None:
+        outer, self.answering = self.answering, takes_messages(loop)
+        self._statements(loop.body, repeated=True)
+        self.answering = outer
 
     def _expression(self, node: ast.expr, context: _Context) -> None:
         if isinstance(node, ast.Call):
@@ -334,7 +341,10 @@ class _Reader:
         calls = context.runs_function and name[:1].isupper()
         started = (context.runs_coroutine or calls) if called else (context.runs_function or context.runs_coroutine)
         repeated = self._is_repeated(node, context)
-        mention = Mention(repeated, started, context.awaited, context.timed, context.in_turn, called, context.given)
+        answers = self.answering and not (context.mapped or context.surely)
+        mention = Mention(
+            repeated, started, context.awaited, context.timed, context.in_turn, called, context.given, answers
+        )
         self.found.append(_Found(name, mention, context.kept))
         # A coroutine is itself no function that is called again, nor is what tasks are in.
         runs = (

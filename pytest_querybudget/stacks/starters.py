@@ -14,12 +14,14 @@ class Waiting(NamedTuple):
     """The frames of the application's functions on a stack that waits, the outermost first.
 
     `again` is the index of the innermost one that was there when the same was sent before and waits anew, -1 if none.
-    It `is_told` to run by the test or a web client if that is on the stack, too.
+    It `is_told` to run by the test or a web client if that is on the stack, too. Where one of those that wait has
+    `filled` a queue in a loop, who takes from it in a loop answers nobody else.
     """
 
     frames: list[FrameType]
     again: int
     is_told: bool
+    filled: bool = False
 
     def function_of(self, index: int) -> int:
         """Return the index of the function that a comprehension, up to Python 3.11 a frame of its own, belongs to."""
@@ -171,7 +173,8 @@ class Starters:
             if site is not None:
                 # What is called by the name of what runs, and is awaited, may be what a decorator has put around it.
                 around = inside is not None and inside.co_name in helpers and inside.co_name not in names
-                for name, mention in _mentions_of(wanted, site):
+                for name, found in _mentions_of(wanted, site):
+                    mention = found._replace(repeated=False) if found.answers and not stack.filled else found
                     by_decorator = around and mention.called and mention.awaited
                     yield index, name, mention._replace(started=True) if by_decorator else mention, helpers
             given = self.sites.of(code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -115,9 +117,53 @@ def test_a_repeat_inside_of_a_request_is_taken_back() -> None:
     known = Inside(1, 2, 2)
     again.inside = {first: Inside(1, 3, 3)}
     again.repeats = {first: 1}
-    again.answer = (2,)
-    again.doubt = Doubt(first, (1,), 0, known)
+    again.answer = "one", 2
+    again.doubt = Doubt(first, ("one", 1), 0, known)
     again.settle()
     assert again.inside == {first: known}
     assert again.repeats == {}
     assert again.doubt is None
+
+
+@pytest.mark.parametrize(
+    ("once", "then"), [("first", "all"), ("all", "first"), ("iterated", "all"), ("all", "iterated")]
+)
+def test_who_fetches_otherwise_is_answered_alike(engine: Engine, once: str, then: str) -> None:
+    """The first of several rows is no other answer than all of them."""
+    ways: dict[str, Callable[[Any], Any]] = {
+        "first": lambda result: result.first(),
+        "all": lambda result: result.all(),
+        "iterated": list,
+    }
+    with engine.connect() as connection:
+        write(connection)
+        with query_budget(max_queries=2) as recording:
+            for way in (once, then):
+                ways[way](connection.execute(IDS))
+    assert repeats(recording) == 1
+
+
+def test_rows_of_the_drivers_own_kind_are_not_looked_into(engine: Engine) -> None:
+    """A driver may be told to make dictionaries; and no row is kept."""
+
+    class Row(dict[str, Any]):
+        pass
+
+    made: list[weakref.ref[Row]] = []
+
+    def make(cursor: Any, values: tuple[Any, ...]) -> Row:
+        row = Row(zip([each[0] for each in cursor.description], values, strict=True))
+        made.append(weakref.ref(row))
+        return row
+
+    with engine.connect() as connection, query_budget(max_queries=4, no_repeated_queries=False) as recording:
+        cursor_of = connection.connection.dbapi_connection
+        assert cursor_of is not None
+        cursor_of.row_factory = make
+        for _ in range(2):
+            assert connection.exec_driver_sql("SELECT id FROM answered_line").cursor.fetchall()
+            assert connection.exec_driver_sql("SELECT id FROM answered_line").fetchall()
+        cursor_of.row_factory = None
+        gc.collect()
+        assert [each() for each in made] == [None] * len(made)
+        assert recording.statements()

@@ -318,6 +318,22 @@ def beside_a_session(engine: Engine) -> None:
             write(connection)
 
 
+def beside_another_session(engine: Engine) -> None:
+    """What is written on the connection of another session is kept with what that has written."""
+    with Session(engine) as session:
+        for _ in range(3):
+            with Session(session.connection()) as log:
+                flush(log)
+        session.commit()
+
+
+def committed_by_hand_with_a_comment(engine: Engine) -> None:
+    for _ in range(3):
+        with engine.connect() as connection:
+            write(connection)
+            connection.execute(text("/* save */ COMMIT"))
+
+
 def all_open(engine: Engine) -> None:
     """None of these has ended when the next one writes."""
     sessions = [Session(engine) for _ in range(3)]
@@ -356,6 +372,8 @@ def sessions_committing_by_themselves(engine: Engine) -> None:
         committed_in_the_transaction_of_a_test,
         committed_in_savepoints_of_a_test,
         beside_a_session,
+        beside_another_session,
+        committed_by_hand_with_a_comment,
         committing_by_themselves,
         sessions_committing_by_themselves,
     ],

@@ -7,6 +7,7 @@ from tests.plugin.suites import HEAD, Suite
 SERVICE = """
 import asyncio, queue, threading, time
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from sqlalchemy import create_engine, insert, select
 from sqlalchemy.pool import StaticPool
 from shop import Base, Customer
@@ -14,6 +15,7 @@ from shop import Base, Customer
 engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
 Base.metadata.create_all(engine)
 lock = threading.Lock()
+current = ContextVar("current", default=1)
 
 def find(key):
     with lock, engine.connect() as connection:
@@ -51,9 +53,11 @@ def worker_that_polls():
         find(key)
 def heartbeat():
     beats = 0
-    while beats < 3:
+    while True:
         beats += 1
         add(beats + 100)
+        if beats == 3:
+            break
         time.sleep(0.001)
 def heartbeat_until_stopped():
     stop = threading.Event()
@@ -113,8 +117,9 @@ def asynchronous_dispatcher():
         await asyncio.gather(*tasks)
     async def main():
         inbox = asyncio.Queue()
-        for key in (1, 2, 3, None):
-            inbox.put_nowait(key)
+        inbox.put_nowait(1)
+        inbox.put_nowait(2)
+        inbox.put_nowait(None)
         await serve(inbox)
     asyncio.run(main())
 
@@ -132,6 +137,52 @@ def each_of_a_message():
     while (keys := inbox.get()) is not None:
         for key in keys:
             find(key)
+def each_with_patience():
+    keys = [1, 2, 3]
+    while keys:
+        try:
+            find(keys.pop())
+        except OSError:
+            time.sleep(1)
+def each_at_a_rate():
+    keys = [1, 2, 3]
+    while keys:
+        find(keys.pop())
+        time.sleep(0.001)
+def each_for_a_user():
+    keys = [1, 2, 3]
+    while keys:
+        user = current.get()
+        find(keys.pop())
+def each_in_a_comprehension():
+    inbox = queued([(1, 2, 3)], None)
+    while (keys := inbox.get()) is not None:
+        names = [find(key) for key in keys]
+def each_by_workers_with_threads():
+    async def work(inbox):
+        while True:
+            key = await inbox.get()
+            await asyncio.to_thread(find, key)
+            inbox.task_done()
+    async def main():
+        inbox = asyncio.Queue()
+        for key in (1, 2, 3):
+            inbox.put_nowait(key)
+        workers = [asyncio.create_task(work(inbox)) for _ in range(2)]
+        await inbox.join()
+        for each in workers:
+            each.cancel()
+        await asyncio.gather(*workers, return_exceptions=True)
+    asyncio.run(main())
+def each_handed_on():
+    inbox = queue.Queue()
+    with ThreadPoolExecutor(2) as pool:
+        for key in (1, 2, 3):
+            inbox.put(key)
+        found = []
+        while not inbox.empty():
+            found.append(pool.submit(find, inbox.get()))
+        return [each.result() for each in found]
 def each_of_a_queue():
     inbox = queue.Queue()
     for key in (1, 2, 3):
@@ -194,7 +245,8 @@ def each_as_completed():
 ANSWERING = """worker worker_that_gives_up worker_in_a_thread worker_that_polls heartbeat
 heartbeat_until_stopped asynchronous_consumer line_by_line
 socket_that_yields dispatcher asynchronous_dispatcher""".split()
-LOOPS = """each_of_a_list each_slowly each_of_a_message each_of_a_queue each_by_workers each_of_a_cache each_letting_others_run each_of_a_stream
+LOOPS = """each_of_a_list each_slowly each_of_a_message each_with_patience each_at_a_rate each_for_a_user
+each_in_a_comprehension each_by_workers_with_threads each_handed_on each_of_a_queue each_by_workers each_of_a_cache each_letting_others_run each_of_a_stream
 each_line_of_a_file each_of_a_message_at_once each_as_completed""".split()
 
 
