@@ -146,8 +146,9 @@ class NoNPlusOne(LoopRule):
     A lazy load counts when one relationship is loaded for several parents that one result brought in, wherever that
     happens. Other reads count when the same query comes from the same stack of application frames, inside a loop, for
     different keys. Pages, chunks of an IN list and the levels of a tree are no loop, nor is a `while` that waits for a
-    message or for a time in each round (`queue.get()`, `await reader.readline()`, `sleep()`): whoever sends messages
-    decides how many there are.
+    message or for a time in each round (`queue.get()`, `await reader.readline()`, `sleep()` under `while True`), or an
+    `async for` over `websocket.iter_text()` and the like: whoever sends messages decides how many there are. A queue
+    that is filled in a loop by a function that is still running is gone through all the same.
 
     Where each read is a thread's or a task's of its own, the source of whoever waits for them must start the function
     by its name (by `gather`, `create_task`, `submit`, `map`, ...) in a loop or a comprehension only, or in a function
