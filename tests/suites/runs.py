@@ -15,7 +15,7 @@ from xml.etree import ElementTree as ET
 
 # What differs from run to run in any output: addresses, times, temporary folders, process and thread numbers.
 _MOVING = re.compile(
-    r"0x[0-9a-fA-F]+|\bat \d{6,}\b|\b\d{15}\b|\bid='\d+'|\d+\.\d+ ?s(econds)?\b|\d\d:\d\d:\d\d[.,\d]*|\b\d\d:\d\d\.\d+|\b\d+ ?ms\b|\bPID \d+|/tmp/[\w./-]+|\[(raw|cached since|generated in)[^\]]*\]"
+    r"0x[0-9a-fA-F]+|\bat \d{6,}\b|\b\d{15}\b|\bid='\d+'|\d+\.\d+ ?s(econds)?\b|\d\d:\d\d:\d\d[.,\d]*|\b\d\d:\d\d\.\d+|\b\d+ ?ms\b|\bPID \d+|/tmp/[\w./-]+|\bsa_savepoint_\d+|\[(raw|cached since|generated in)[^\]]*\]"
 )
 # How often something happened is not what it is.
 _COUNT = re.compile(r"\b\d+(?= (times|single-row)\b)")
