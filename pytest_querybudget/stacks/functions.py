@@ -12,6 +12,9 @@ from types import CodeType
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 # What Python has compiled before may have been changed since, or be too deep where a test is deep itself.
 UNREADABLE = (SyntaxError, ValueError, TokenError, RecursionError, MemoryError)
+COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# What calls a function again and again.
+MAPS = frozenset("imap imap_unordered map process_map starmap starmap_async thread_map".split())
 # How long a function may be.
 MOST_LINES = 1_000
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)

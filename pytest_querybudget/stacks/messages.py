@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from types import CodeType, FrameType
 from typing import Any
 
-from pytest_querybudget.stacks.functions import UNREADABLE, name_in, parsed
+from pytest_querybudget.stacks.functions import COMPREHENSIONS, MAPS, UNREADABLE, name_in, parsed
 
 # What takes a message wherever it is called on something, and what does so only where it is awaited: a file has it.
 _TAKING = frozenset(
@@ -30,8 +30,6 @@ _OF_TASKS = frozenset("asyncio concurrent futures".split())
 # A queue is asked for its next message without saying which.
 _HOW = frozenset(("block", "timeout"))
 _LOOPS = (ast.While, ast.For, ast.AsyncFor)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
-_MAPS = frozenset("map starmap".split())
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 # How many functions are remembered.
 MOST_FUNCTIONS = 1_000
@@ -76,8 +74,8 @@ def _taking(nodes: Sequence[ast.AST]) -> Iterator[int]:
 
 
 def _repeats(node: ast.AST) -> bool:
-    maps = isinstance(node, ast.Call) and name_in(node.func) in _MAPS
-    return maps or isinstance(node, (*_LOOPS, *_COMPREHENSIONS))
+    maps = isinstance(node, ast.Call) and name_in(node.func) in MAPS
+    return maps or isinstance(node, (*_LOOPS, *COMPREHENSIONS))
 
 
 def _span(node: Any) -> range:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from types import CodeType
 from typing import NamedTuple
 
-from pytest_querybudget.stacks.functions import UNREADABLE, Function, name_in, parsed
+from pytest_querybudget.stacks.functions import COMPREHENSIONS, MAPS, UNREADABLE, Function, name_in, parsed
 from pytest_querybudget.stacks.loops import Loops
 from pytest_querybudget.stacks.messages import takes_messages
 
@@ -33,8 +33,6 @@ _OF_FUNCTIONS = {
 # By these of them an application may call methods of its own, unless they are called on a context or a library.
 _ANY_BODYS = frozenset("apply_async run spawn submit".split())
 _LIBRARIES = frozenset("anyio asyncio context contextvars ctx from_thread trio".split())
-# What calls a function again and again, and those of them that do so in threads wherever they are called on something.
-_MAPS = frozenset("imap imap_unordered map process_map starmap starmap_async thread_map".split())
 _FUNCTIONS = frozenset("fn func function target".split())
 # What these are called with may be among what somebody starts later.
 _KEEPING = frozenset(
@@ -44,7 +42,6 @@ _KEEPING = frozenset(
 _PUTTING = frozenset("put put_nowait".split())
 # What is in these is handed on as it is.
 _CONTAINERS = (ast.Starred, ast.List, ast.Tuple, ast.Set, ast.IfExp)
-_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 # How many functions are remembered.
 MOST_SITES = 1_000
@@ -250,7 +247,7 @@ class _Reader:
         elif isinstance(node, ast.Await):
             within = _Context(context.repeated, context.surely, awaited=True, in_turn=True, kept=context.kept)
             self._expression(node.value, within)
-        elif isinstance(node, _COMPREHENSIONS):
+        elif isinstance(node, COMPREHENSIONS):
             self._comprehension(node, context)
         elif isinstance(node, ast.NamedExpr):
             self._expression(node.value, context._replace(kept=context.kept | {node.target.id}))
@@ -297,7 +294,7 @@ class _Reader:
                 return
         if receiver is not None and name in _KEEPING:
             kept |= set(_kept([receiver]))
-        is_kept = name in _KEEPING or name in _OF_FUNCTIONS or name in _OF_COROUTINES or name in _MAPS
+        is_kept = name in _KEEPING or name in _OF_FUNCTIONS or name in _OF_COROUTINES or name in MAPS
         inner = context.plain()._replace(kept=kept if is_kept else frozenset())
         place = _place_of_function(node, name)
         if 0 <= place < len(node.args) and isinstance(node.args[place], (ast.List, ast.Tuple, ast.Set)):
@@ -397,7 +394,7 @@ def _run_by(node: Function) -> set[str]:
 
 def _place_of_function(node: ast.Call, name: str) -> int:
     """Return which argument of the call of `name` is a function that it calls, -1 where none is."""
-    if name in _MAPS:
+    if name in MAPS:
         return 0
     place = 0 if name == "partial" else _OF_FUNCTIONS.get(name, -1)
     if 0 <= place < len(node.args) and _is_a_librarys(node.args[place]):
@@ -419,7 +416,7 @@ def _is_a_librarys(node: ast.expr) -> bool:
 
 def _in_function(inner: _Context, outer: _Context, name: str, *, in_threads: bool) -> _Context:
     """Return the context of the argument of `name` that is a function."""
-    maps = name in _MAPS
+    maps = name in MAPS
     handed_on = maps or name == "partial"
     return inner._replace(
         mapped=maps or (handed_on and outer.mapped),
@@ -440,7 +437,7 @@ def _names(nodes: Iterable[ast.expr]) -> Iterator[str]:
     for node in nodes:
         if isinstance(node, (ast.Name, ast.Attribute)):
             yield name_in(node)
-        elif not isinstance(node, (ast.Lambda, ast.Await, *_COMPREHENSIONS)):
+        elif not isinstance(node, (ast.Lambda, ast.Await, *COMPREHENSIONS)):
             children = node.args if isinstance(node, ast.Call) else ast.iter_child_nodes(node)
             yield from _names(each for each in children if isinstance(each, ast.expr))
 
