@@ -1,9 +1,9 @@
-"""Dataclasses that are made in a third of the time.
+"""Dataclasses that are made in a fraction of the time.
 
 The standard library writes and compiles five functions for each class. Here all classes share what compares, hashes and
-shows them, so that only `__init__` is written. With a hundred classes that is half of what the plugin adds to the start
-of pytest. A frozen one compares and hashes as a frozen one does; that nobody sets its fields is left to type checkers,
-for which this is `dataclasses.dataclass`.
+shows them, and `__init__` is written when the first instance is made: most of a hundred classes have none in most runs.
+That was half of what the plugin adds to the start of pytest. A frozen one compares and hashes as a frozen one does;
+that nobody sets its fields is left to type checkers, for which this is `dataclasses.dataclass`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 
 def quick_dataclass(cls: type | None = None, /, **options: Any) -> Any:
-    """Make a dataclass with the options of `dataclasses.dataclass`."""
+    """Make a dataclass with the options of `dataclasses.dataclass`, but for `init`; it may have no `InitVar`."""
     frozen = options.pop("frozen", False)
     compared, shown = options.pop("eq", True), options.pop("repr", True)
 
@@ -27,8 +27,10 @@ def quick_dataclass(cls: type | None = None, /, **options: Any) -> Any:
         # A class with an `__eq__` of its own has a `__hash__` of None, which Python put there.
         hashes = "__hash__" in own and not (own["__hash__"] is None and "__eq__" in own)
         with _thawed(plain):
-            made: Any = dataclasses.dataclass(eq=False, repr=False, **options)(plain)
-        made.__dataclass_params__.frozen = frozen
+            made: Any = dataclasses.dataclass(init=False, eq=False, repr=False, **options)(plain)
+        made.__dataclass_params__.frozen, made.__dataclass_params__.init = frozen, True
+        if "__init__" not in own:
+            made.__init__ = _Initializer(made)
         if shown and "__repr__" not in own:
             made.__repr__ = _repr
         if compared:
@@ -39,6 +41,45 @@ def quick_dataclass(cls: type | None = None, /, **options: Any) -> Any:
         return made
 
     return make if cls is None else make(cls)
+
+
+class _Initializer:
+    """The `__init__` of a class until somebody asks for it, and then puts the real one in its place."""
+
+    def __init__(self, cls: Any) -> None:
+        self.cls = cls
+
+    def __get__(self, instance: object, owner: Any = None) -> Any:
+        self.cls.__init__ = made = _initializer(self.cls)
+        return made.__get__(instance, owner)
+
+
+def _initializer(cls: Any) -> Any:
+    """Write the function that takes a value for each field and sets it."""
+    names: dict[str, Any] = {"_given": object()}
+    taken: list[str] = []
+    named: list[str] = []
+    body: list[str] = []
+    for index, each in enumerate(dataclasses.fields(cls)):
+        value, default = each.name, f"_default{index}"
+        if each.default is not dataclasses.MISSING:
+            names[default] = each.default
+            value = each.name if each.init else default
+        elif each.default_factory is not dataclasses.MISSING:
+            names[default] = each.default_factory
+            value = f"{default}() if {each.name} is _given else {each.name}" if each.init else f"{default}()"
+        elif not each.init:
+            continue
+        if each.init:
+            known = "" if default not in names else f"={default if each.default is names[default] else '_given'}"
+            (named if each.kw_only else taken).append(each.name + known)
+        body.append(f" self.{each.name} = {value}")
+    if hasattr(cls, "__post_init__"):
+        body.append(" self.__post_init__()")
+    parameters = ", ".join(["self", *taken, *(["*", *named] if named else [])])
+    exec("\n".join([f"def __init__({parameters}):", *(body or [" pass"])]), names)  # noqa: S102 - as dataclasses does
+    names["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
+    return names["__init__"]
 
 
 @contextmanager

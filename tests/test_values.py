@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
 from dataclasses import field, fields, replace
 from typing import Any
@@ -119,6 +120,91 @@ def test_an_empty_one() -> None:
     assert made() == made()
     assert hash(made()) == hash(made())
     assert repr(made()) == "Empty()"
+
+
+def various(decorate: Any) -> Any:
+    """Make a class with each kind of field that there is."""
+
+    class Various:
+        given: int
+        default: int = 1
+        made: list[int] = field(default_factory=list)
+        named: int = field(default=2, kw_only=True)
+        needed: int = field(kw_only=True)
+        kept: str = field(default="kept", init=False)
+        counted: list[int] = field(default_factory=lambda: [7], init=False)
+        late: int = field(init=False)
+
+        def __post_init__(self) -> None:
+            self.late = self.given + self.needed
+
+    Various.__qualname__ = Various.__name__ = "Various"
+    return decorate(slots=True)(Various)
+
+
+@pytest.mark.parametrize(
+    ("values", "names"),
+    [
+        ((1,), {"needed": 2}),
+        ((1, 2, [3]), {"needed": 2, "named": 5}),
+        ((), {"given": 1, "needed": 2, "made": None}),
+        ((1,), {}),
+        ((), {"needed": 2}),
+        ((1,), {"needed": 2, "kept": "other"}),
+        ((1, 2, [], 4), {"needed": 2}),
+        ((1,), {"given": 1, "needed": 2}),
+        ((1,), {"needed": 2, "unknown": 3}),
+    ],
+)
+def test_it_takes_what_the_standard_library_takes(values: tuple[Any, ...], names: dict[str, Any]) -> None:
+    results = []
+    for decorate in (dataclasses.dataclass, quick_dataclass):
+        cls = various(decorate)
+        try:
+            made = cls(*values, **names)
+        except TypeError as error:
+            results.append(str(error).rpartition(".")[2])
+        else:
+            results.append([getattr(made, each.name) for each in fields(made)])
+    assert results[0] == results[1]
+
+
+def test_a_factory_makes_a_new_value_for_each() -> None:
+    cls = various(quick_dataclass)
+    assert cls(1, needed=2).made is not cls(1, needed=2).made
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_it_shows_its_parameters(used: bool) -> None:
+    """Also before the first instance is made."""
+    signatures = []
+    for decorate in (dataclasses.dataclass, quick_dataclass):
+        cls = various(decorate)
+        if used:
+            cls(1, needed=2)
+        signatures.append(
+            {name: (each.kind, each.default is each.empty) for name, each in inspect.signature(cls).parameters.items()}
+        )
+    assert signatures[0] == signatures[1]
+
+
+def test_an_own_initializer_holds() -> None:
+    @quick_dataclass
+    class Own:
+        value: int
+
+        def __init__(self) -> None:
+            self.value = 3
+
+    made: Any = Own
+    assert made().value == 3
+
+
+def test_a_plain_subclass_has_it_too() -> None:
+    cls = various(quick_dataclass)
+    sub: Any = type("Sub", (cls,), {})
+    assert sub(1, needed=2).late == 3
+    assert cls(2, needed=2).late == 4
 
 
 @quick_dataclass(frozen=True, slots=True)
