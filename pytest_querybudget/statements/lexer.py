@@ -6,6 +6,7 @@ What no database would accept is taken for a literal up to the end of the text, 
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from pytest_querybudget.statements.words import KEYWORDS
 
@@ -42,17 +43,7 @@ def _pattern(line: str, dollar: str, strings: str, part: str) -> re.Pattern[str]
     )
 
 
-_DOLLAR_QUOTE = r"\$(?:[^\W\d]\w*)?\$"
 _NEVER = r"(?!)"
-_STANDARD = _pattern(r"--[^\n]*", _DOLLAR_QUOTE, _PLAIN, _PART)
-_MYSQL = _pattern(
-    r"--(?=\s|\Z)[^\n]*|\#[^\n]*",
-    _NEVER,
-    _SLASHED + r"""|"[^"\\]*(?:(?:\\[\s\S]|"")[^"\\]*)*\"""",
-    _PART,
-)
-_MSSQL = _pattern(r"--[^\n]*", _NEVER, _PLAIN, _PART[:-1] + r"|\[[^\]\[\n]{1,128}\])")
-
 _COMMENT_EDGE = re.compile(r"/\*|\*/")
 _CLOSING = {"(": ")", "[": "]", "{": "}", "<": ">"}
 _MASKABLE = frozenset(("NULL", "TRUE", "FALSE"))
@@ -98,10 +89,19 @@ def tokenize(sql: str, dialect: str = "") -> list[Token]:  # noqa: C901 - the lo
     return tokens
 
 
+# Each takes milliseconds to compile, and hardly any run needs more than one.
+@cache
 def _choose(dialect: str) -> re.Pattern[str]:
-    if dialect in ("mysql", "mariadb"):
-        return _MYSQL
-    return _MSSQL if dialect == "mssql" else _STANDARD
+    if dialect == "mariadb":
+        return _choose("mysql")
+    if dialect == "mysql":
+        doubled = r"""|"[^"\\]*(?:(?:\\[\s\S]|"")[^"\\]*)*\""""
+        return _pattern(r"--(?=\s|\Z)[^\n]*|\#[^\n]*", _NEVER, _SLASHED + doubled, _PART)
+    if dialect == "mssql":
+        return _pattern(r"--[^\n]*", _NEVER, _PLAIN, _PART[:-1] + r"|\[[^\]\[\n]{1,128}\])")
+    if dialect:
+        return _choose("")
+    return _pattern(r"--[^\n]*", r"\$(?:[^\W\d]\w*)?\$", _PLAIN, _PART)
 
 
 def _word(upper: str, tokens: list[Token]) -> Token:
