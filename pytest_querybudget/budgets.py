@@ -95,10 +95,13 @@ class BudgetReader:
         """The budget of a test without any marker, as most are."""
         return self.of_markers(())
 
-    def of_item(self, item: Any) -> Budget:
-        """Read the markers of a test, of another item its own alone. Raises `BudgetError`."""
+    def of_item(self, item: Any, nodes: Sequence[Any] | None = None) -> Budget:
+        """Read the markers of a test, of another item its own alone; `nodes` are those that may have some.
+
+        Raises `BudgetError`.
+        """
         names = self.marker_names
-        if names.isdisjoint(mark_names(item)):
+        if names.isdisjoint([mark.name for node in nodes or item.listchain() for mark in node.own_markers]):
             return self.undeclared
         own = None if hasattr(item, "function") else item.own_markers
         return self.of_markers(

@@ -55,14 +55,16 @@ class Collector:
         """
         if not hasattr(report, "when") or type(report).__name__ in _OF_PARTS:
             if getattr(report, "failed", False) and hasattr(report, "nodeid"):
+                self.durations.setdefault(report.nodeid, 0.0)
                 self.outcomes.setdefault(report.nodeid, {})["part"] = "failed"
             return
         nodeid, phase = report.nodeid, report.when
-        if phase == "setup":
-            self.outcomes[nodeid] = {}
+        phases = self.outcomes.get(nodeid)
+        if phases is None or phase == "setup":
+            phases = self.outcomes[nodeid] = {}
             self.durations[nodeid] = 0.0
-        self.outcomes.setdefault(nodeid, {})[phase] = _outcome(report)
-        self.durations[nodeid] = self.durations.get(nodeid, 0.0) + getattr(report, "duration", 0.0)
+        phases[phase] = _outcome(report)
+        self.durations[nodeid] += getattr(report, "duration", 0.0)
         handed = self.hands.take(report)
         if handed is not None:
             self.tests[nodeid] = handed.test

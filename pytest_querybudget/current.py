@@ -49,7 +49,7 @@ class Current:
     # Whether any phase or part of it was reported as failed.
     broken: bool = False
 
-    def note_report(self, error: BaseException | None, *, failed: bool) -> None:
+    def note_report(self, error: BaseException | None, failed: bool) -> None:
         """Note how a phase or a part was reported; an error is looked at and not kept, as it holds frames."""
         self.broken = self.broken or failed
         if error is not None:
@@ -101,14 +101,14 @@ def _grouped(error: BaseException) -> Sequence[BaseException]:
     return found
 
 
-def then(outcome: Any, check: Callable[[], None]) -> Exception | None:
+def then(outcome: Any, check: Callable[..., None], *arguments: Any) -> Exception | None:
     """Check a phase that has passed, and let it fail; what a test raises itself passes no frame of this plugin.
 
     Return what went wrong in the check itself, if so.
     """
     if outcome.excinfo is None:
         try:
-            check()
+            check(*arguments)
         except BudgetFailure as failure:
             outcome.force_exception(failure)
         except Exception as error:  # noqa: BLE001 - it must not look like the test's own

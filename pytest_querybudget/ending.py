@@ -81,7 +81,7 @@ class Ending:
 
     def print_summary(self, terminal: Any) -> None:
         """Print the summary; a fault in it is printed instead."""
-        self.run.safely(lambda: self._print(terminal))
+        self.run.safely(self._print, terminal)
         for each in self.run.take_problems():
             terminal.write_line(f"query budget: {each.text}", red=True)
             if self.session is not None and self.session.exitstatus == pytest.ExitCode.OK:

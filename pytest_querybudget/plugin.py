@@ -83,27 +83,41 @@ class Hooks:
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record the setup."""
-        yield from self.run.around_setup(item)
+        self.run.begin(item)
+        outcome = yield
+        self.run.end_setup(outcome)
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, None]:
         """Record the call, and hold it to its budget."""
-        yield from self.run.around_call(item)
+        parts = self.run.begin_call(item)
+        outcome = yield
+        if parts is not None:
+            parts.close()
+        self.run.end_call(outcome)
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_pyfunc_call(self) -> Generator[None, Any, None]:
-        """Let go of the test function's frame."""
-        yield from self.run.around_function()
+        """Let go of the test function's frame as soon as it has returned."""
+        yield
+        self.run.release()
 
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
-    def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:
+    def pytest_runtest_teardown(self) -> Generator[None, Any, None]:
         """Record the teardown."""
-        yield from self.run.around_teardown(item)
+        self.run.begin_teardown()
+        outcome = yield
+        self.run.end_teardown(outcome)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
         """Hang the entry of a finished test on its report."""
-        return (yield from self.run.around_report(item, call.excinfo and call.excinfo.value))
+        error = call.excinfo and call.excinfo.value
+        if error is not None:
+            self.run.begin_report(error)
+        report = yield
+        self.run.end_report(item, error, report)
+        return report
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Remember which tests there are."""
@@ -158,7 +172,9 @@ class FixtureHooks:
     @pytest.hookimpl(hookwrapper=True, tryfirst=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, Any, None]:
         """Note whose the connections are that are taken meanwhile."""
-        yield from self.run.around_fixture(fixturedef, request)
+        self.run.begin_fixture(fixturedef)
+        yield
+        self.run.end_fixture(fixturedef, request)
 
     def pytest_fixture_post_finalizer(self, fixturedef: Any) -> None:
         """Let go of a fixture."""

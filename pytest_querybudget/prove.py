@@ -185,6 +185,7 @@ class Prover:
             return
         instruments.begin_call()
         with ExitStack() as parts:
-            divide(item, instruments.open, parts)
+            for each in divide(item, instruments.open):
+                parts.enter_context(each)
             yield
         instruments.end_call()

@@ -11,7 +11,7 @@ from __future__ import annotations
 import datetime as dt
 import sys
 import traceback
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -35,22 +35,22 @@ from pytest_querybudget.entries import (
     statement_entries,
     transactions_entry,
 )
-from pytest_querybudget.findings.allowances import Allowed, SourceComments
+from pytest_querybudget.findings.allowances import SourceComments
 from pytest_querybudget.fixture import BudgetFixture
 from pytest_querybudget.handing import Handed, Hands
+from pytest_querybudget.holding import Holder
 from pytest_querybudget.instruments import Instruments
-from pytest_querybudget.outcomes import BudgetFailure, hide_own_frames, point_to_test
+from pytest_querybudget.outcomes import hide_own_frames, point_to_test
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.reports import failure
-from pytest_querybudget.reports.document import Allowance, Problem, Proven, TestEntry, to_plain
+from pytest_querybudget.reports.document import Problem, Proven, TestEntry, to_plain
 from pytest_querybudget.rules.base import Rule
 from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
-from pytest_querybudget.verdicts import Judge, Verdict, rule_faults
+from pytest_querybudget.verdicts import Judge, Verdict
 from pytest_querybudget.windows import divide, own_code
 
 if TYPE_CHECKING:
-    from pytest_querybudget.lock.check import LockVerdict
     from pytest_querybudget.prove import Prover
 
 
@@ -87,6 +87,7 @@ class Run:
             self.prover = Prover(self.instruments, self._again, self.proofs.append, self._note_no_proof)
         full = config.getoption("verbose", 0) > 1
         self.text_of = partial(failure.explain, page=failure.Page(full=full))
+        self.holder = Holder(self.judge, self.adoption, self.instruments, self.text_of, self._test_entry)
         self.block_text_of = partial(
             failure.explain, page=failure.Page(width=failure.BLOCK_WIDTH, full=full, raised=True)
         )
@@ -106,18 +107,13 @@ class Run:
 
     # While a test runs
 
-    def around_setup(self, item: pytest.Item) -> Generator[None, Any, None]:
-        """Record what fixtures send while they are set up."""
-        self._begin(item)
-        outcome = yield
-        verdicts = self._end_phase("setup")
-        self._then(outcome, lambda: self._fail_on(verdicts))
-
-    def _begin(self, item: pytest.Item) -> None:
+    def begin(self, item: pytest.Item) -> None:
+        """Begin to record a test, with what its fixtures send while they are set up."""
         self.current = None
         mistake = ""
+        nodes = item.listchain()
         try:
-            budget = self.budgets.of_item(item)
+            budget = self.budgets.of_item(item, nodes)
         except BudgetError as error:
             budget, mistake = Budget(), str(error)
         except Exception as error:  # noqa: BLE001 - a test that declares nothing must run all the same
@@ -125,11 +121,10 @@ class Run:
             budget = Budget()
             if any(mark.name in self.budgets.marker_names for mark in item.iter_markers()):
                 mistake = f"the budget could not be read: {type(error).__name__} inside pytest-querybudget"
-        judged, nodes = self.judge.phases(budget), item.listchain()
+        judged = self.judge.phases(budget)
         recording = Recording(item.nodeid, located=located(item, self.settings, budget, judged))
-        current = Current(item, budget, recording, nodes, mark_count(nodes), mistake, judged)
-        self.current = current
-        self.safely(lambda: self._listen(current))
+        self.current = Current(item, budget, recording, nodes, mark_count(nodes), mistake, judged)
+        self.safely(self._listen, self.current)
 
     def _listen(self, current: Current) -> None:
         """Record what is sent from here on, and plan it where a rule of the test or the user wants plans."""
@@ -139,122 +134,73 @@ class Run:
         if self.settings.explain or any(each.rule.needs_plans for each in current.budget.declarations.values()):
             self.instruments.plan_statements()
 
-    def around_call(self, item: pytest.Item) -> Generator[None, Any, None]:
-        """Record what the test sends, and hold it to its budget when it has passed."""
-        with ExitStack() as parts:
-            self.safely(lambda: self._begin_call(item, parts))
-            outcome = yield
-        self.safely(self.instruments.end_call)
-        verdicts = self._end_phase("call")
-        self._then(outcome, lambda: self._hold(verdicts))
+    def end_setup(self, outcome: Any) -> None:
+        """Judge what the setup has sent."""
+        self._check(outcome, self.holder.fail_on, self._judge_phase("setup"))
 
-    def _begin_call(self, item: pytest.Item, parts: ExitStack) -> None:
-        self.instruments.begin_call()
-        divide(item, self._open, parts)
-
-    def _hold(self, verdicts: list[Verdict]) -> None:
-        """Hold a test whose call has passed to its budget, and to the lock file."""
-        if self.current is not None:
-            self.current.completed = True
-        self._refuse_unmeasured()
-        held = self._held()
+    def begin_call(self, item: pytest.Item) -> ExitStack | None:
+        """Begin to record what the test itself sends; return what is to be closed when it has ended, if anything is."""
+        parts = None
         try:
-            self._fail_on(self._tolerated(verdicts, held))
-        except BudgetFailure as failure:
-            if held is None or not held.failed:
-                raise
-            self._blame(held)
-            text = "\n\n".join([str(failure.args[0]), self._lock_text(held)])
-            raise BudgetFailure(text, failure.findings) from None
-        self._fail_on_lock(held)
+            self.instruments.begin_call()
+            if dividers := divide(item, self._open):
+                parts = ExitStack()
+                for each in dividers:
+                    parts.enter_context(each)
+        except Exception as error:  # noqa: BLE001 - as in `safely`
+            self._note_own_fault(error)
+        return parts
 
-    def _held(self) -> LockVerdict | None:
-        """Return what the lock file says of the test, when there is one and the call has passed."""
-        current = self.current
-        if current is None or current.failed or self.adoption.keeper is None:
-            return None
-        current.settle(self.judge.found)
-        return self.adoption.hold(self._test_entry(current))
+    def end_call(self, outcome: Any) -> None:
+        """Hold a test to its budget when its call has passed."""
+        self.safely(self.instruments.end_call)
+        self._check(outcome, self.holder.hold, self._judge_phase("call"))
 
-    def _tolerated(self, verdicts: list[Verdict], held: LockVerdict | None) -> list[Verdict]:
-        """Return the verdicts with what the lock file knows of allowed; what the test itself declares must hold."""
-        current = self.current
-        if held is None or current is None:
-            return verdicts
-        declared = {name for name, each in current.budget.declarations.items() if each.on_test}
-        changed = {
-            id(each): replace(each, failed=False, allowed=_known(found))
-            for each in verdicts
-            if each.allowed is None and each.finding.rule not in declared
-            if (found := held.allowance(finding_entry(each))) is not None
-        }
-        current.verdicts = [changed.get(id(each), each) for each in current.verdicts]
-        return [changed.get(id(each), each) for each in verdicts]
-
-    def _fail_on_lock(self, held: LockVerdict | None) -> None:
-        current = self.current
-        if held is not None and held.failed and current is not None and not current.failed:
-            current.failed = True
-            self._blame(held)
-            raise BudgetFailure(self._lock_text(held))
-
-    def _blame(self, held: LockVerdict) -> None:
-        """Mark the findings for which the lock fails the test: no report may take them for known debts."""
-        if self.current is not None:
-            self.current.verdicts = [
-                replace(each, failed=True) if each.allowed is None and held.blames(finding_entry(each)) else each
-                for each in self.current.verdicts
-            ]
-
-    def _lock_text(self, held: LockVerdict) -> str:
-        from pytest_querybudget.lock.text import failure as lock_failure
-
-        name = self.settings.lock.name if self.settings.lock else "querybudget.lock"
-        return "\n".join(lock_failure(held, name=name))
-
-    def around_function(self) -> Generator[None, Any, None]:
-        """Let go of the test function's frame as soon as it has returned."""
-        yield
-        self.safely(self.instruments.release)
-
-    def around_teardown(self, item: pytest.Item) -> Generator[None, Any, None]:  # noqa: ARG002
-        """Record what fixtures send while they are torn down, and finish the recording."""
+    def begin_teardown(self) -> None:
+        """Begin to record what fixtures send while they are torn down."""
         self.safely(self.instruments.begin_teardown)
-        outcome = yield
+
+    def end_teardown(self, outcome: Any) -> None:
+        """Finish the recording, and judge it as a whole."""
         if self.current is not None and self.current.completed and outcome.excinfo is None:
             # A test that failed is held by its traceback, and what it has taken with it.
             self.safely(self.instruments.note_leaks)
-        verdicts = self._end_phase("teardown")
+        verdicts = self._judge_phase("teardown")
         self.safely(self.instruments.end)
-        self._then(outcome, lambda: self._fail_on(verdicts))
+        self._check(outcome, self.holder.fail_on, verdicts)
 
-    def _then(self, outcome: Any, check: Callable[[], None]) -> None:
+    def _check(self, outcome: Any, check: Callable[..., None], verdicts: list[Verdict]) -> None:
         """Check a phase that has passed; where a fault keeps it from being checked, a declared budget fails."""
-        fault = then(outcome, check)
-        if fault is None:
-            return
-        self._note_own_fault(fault)
-        if self.current is not None:
-            self.current.failed = False
-        then(outcome, self._refuse_unmeasured)
+        current = self.current
+        fault = None if current is None else then(outcome, check, current, verdicts)
+        if fault is not None and current is not None:
+            self._note_own_fault(fault)
+            current.failed = False
+            then(outcome, self.holder.refuse_unmeasured, current)
 
-    def around_fixture(self, fixture: Any, request: Any) -> Generator[None, Any, None]:
+    def begin_fixture(self, fixture: Any) -> None:
         """Tell what a fixture takes from what the test does."""
-        self.safely(lambda: self.instruments.begin_fixture(fixture))
-        yield
-        self.safely(lambda: self.instruments.end_fixture(fixture, request))
+        self.safely(self.instruments.begin_fixture, fixture)
+
+    def end_fixture(self, fixture: Any, request: Any) -> None:
+        """Note that a fixture has been set up."""
+        self.safely(self.instruments.end_fixture, fixture, request)
 
     def forget_fixture(self, fixture: Any) -> None:
         """Let go of a fixture that has been torn down."""
         self.instruments.forget_fixture(fixture)
 
-    def _open(self, phase: str, label: str | None = None) -> None:
-        self.safely(lambda: self.instruments.open(phase, label))
+    def release(self) -> None:
+        """Let go of the test function's frame."""
+        self.safely(self.instruments.release)
 
-    def safely(self, action: Callable[[], Any]) -> None:
+    def _open(self, phase: str, label: str | None = None) -> None:
+        self.safely(self.instruments.open, phase, label)
+
+    def safely(self, action: Callable[..., Any], *arguments: Any) -> None:
         """Do something of this plugin's own around a test; a fault in it is noted, and never reaches the test."""
         try:
-            action()
+            action(*arguments)
         except Exception as error:  # noqa: BLE001 - whatever it is, the test must end as it would without this plugin
             self._note_own_fault(error)
 
@@ -263,17 +209,18 @@ class Run:
         if self.current is not None:
             self.current.recording.problems.append(f"{type(error).__name__} inside pytest-querybudget")
 
-    def _end_phase(self, phase: str) -> list[Verdict]:
+    def _judge_phase(self, phase: str) -> list[Verdict]:
         """Judge what belongs to a phase that has ended; return the new verdicts."""
         current = self.current
         if current is None:
             return []
         before = len(current.verdicts)
-        self.safely(lambda: self._judge(current, judged_after(phase, current.item)))
+        self.safely(self._judge, current, phase)
         return current.verdicts[before:]
 
-    def _judge(self, current: Current, phases: tuple[str, ...]) -> None:
+    def _judge(self, current: Current, phase: str) -> None:
         self._read_again(current)
+        phases = judged_after(phase, current.item)
         if current.judged.isdisjoint(phases):
             return
         with self.instruments.paused():
@@ -296,37 +243,6 @@ class Run:
             if located(current.item, self.settings, current.budget, current.judged) is None:
                 self.instruments.locate()
 
-    def _fail_on(self, verdicts: list[Verdict]) -> None:
-        current = self.current
-        if current is None or current.failed:
-            return
-        if current.mistake:
-            current.failed = True
-            raise BudgetFailure(current.mistake)
-        failed = [each for each in verdicts if each.failed]
-        if failed:
-            current.failed = True
-            known = [each for each in current.verdicts if not each.failed and each not in verdicts]
-            text = self.text_of(current.recording, current.budget, [*verdicts, *known])
-            raise BudgetFailure(text, tuple(each.finding for each in failed))
-
-    def _refuse_unmeasured(self) -> None:
-        """Fail a test whose budget nobody could check."""
-        current = self.current
-        if current is None or current.failed:
-            return
-        declared = [name for name, each in current.budget.declarations.items() if each.on_test]
-        if not declared:
-            return
-        reason = "; ".join(dict.fromkeys(current.recording.problems)) or self.instruments.why_blind(current.recording)
-        if reason:
-            current.failed = True
-            raise BudgetFailure(f"the budget ({', '.join(declared)}) could not be measured: {reason}")
-        faults = rule_faults(current.recording, current.budget)
-        if faults:
-            current.failed = True
-            raise BudgetFailure("\n".join(faults))
-
     def note_block(self, verdicts: list[Verdict], used: set[Permission]) -> None:
         """Take over what a block of the test was judged to do."""
         if self.current is not None:
@@ -346,27 +262,27 @@ class Run:
 
     # What is handed over
 
-    def around_report(self, item: pytest.Item, error: BaseException | None) -> Generator[None, Any, Any]:
+    def begin_report(self, error: BaseException) -> None:
+        """Let the report of what has failed show no frame of this plugin."""
+        self.safely(hide_own_frames, error)
+
+    def end_report(self, item: pytest.Item, error: BaseException | None, report: Any) -> None:
         """Show a broken budget as what it is, and hang the entry of a finished test on its report."""
         if error is not None:
-            hide_own_frames(error)
-        report = yield
-        if error is not None:
-            self.safely(lambda: point_to_test(report, error, item))
+            self.safely(point_to_test, report, error, item)
         current = self.current
         if current is not None and current.item is item:
             if error is not None or report.failed:
-                self.safely(lambda: current.note_report(error, failed=report.failed))
+                self.safely(current.note_report, error, report.failed)
             if report.when == "teardown":
                 self.hand_over(current, report)
-        return report
 
     def hand_over(self, current: Current, report: Any) -> None:
         """Hang the entry of a finished test on the report of its teardown."""
         self.current = None
         item = current.item
         if current.verdicts:
-            self.safely(lambda: current.settle(self.judge.found))
+            self.safely(current.settle, self.judge.found)
             self.safely(current.excuse)
         if self.prover is not None:
             directory = (getattr(item, "funcargs", None) or {}).get("tmp_path")
@@ -381,7 +297,7 @@ class Run:
             handed = replace(handed, problems=(*handed.problems, *self.take_problems()))
         self.collector.hands.give(report, handed)
         if getattr(self.config.option, "xmlpath", None):
-            self.safely(lambda: _note_properties(report, handed.test))
+            self.safely(_note_properties, report, handed.test)
 
     def take_problems(self) -> list[Problem]:
         """Return what there is to tell beside the entries of tests, once."""
@@ -390,8 +306,9 @@ class Run:
 
     def _handed(self, current: Current) -> Handed:
         recording = current.recording
-        for stack in dict.fromkeys([each.stack for each in recording.statements()]):
-            self.comments.note_sender(stack)
+        if recording.sent:
+            for stack in dict.fromkeys([each.stack for each in recording.statements()]):
+                self.comments.note_sender(stack)
         # A test that did not come to its end says nothing about what it might have silenced.
         permissions = current.budget.permissions if current.completed else ()
         return Handed(
@@ -431,7 +348,7 @@ class Run:
     def note_report(self, report: Any) -> None:
         """Take over what a report brings, where the user waits for it."""
         if not self.is_worker:
-            self.safely(lambda: self.collector.add(report))
+            self.safely(self.collector.add, report)
 
     # After the tests
 
@@ -492,8 +409,3 @@ def _note_properties(report: Any, entry: TestEntry) -> None:
     from pytest_querybudget.reports.junit import properties
 
     report.user_properties += properties(entry)
-
-
-def _known(found: Allowance) -> Allowed:
-    until = dt.date.fromisoformat(found.until) if found.until else None
-    return Allowed(reason=found.reason, source=found.source, until=until)

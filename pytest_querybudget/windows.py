@@ -6,7 +6,7 @@ import functools
 import inspect
 import itertools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from types import CodeType
 from typing import Any
 from unittest import TestCase
@@ -53,11 +53,11 @@ def _is_filled(cell: Any) -> bool:
 
 def _nested(code: CodeType) -> frozenset[CodeType]:
     inner = [_nested(each) for each in code.co_consts if isinstance(each, CodeType)]
-    return frozenset([code]).union(*inner)
+    return frozenset([code]).union(*inner) if inner else frozenset([code])
 
 
-def divide(item: Any, open_window: Open, until: ExitStack) -> None:
-    """Open a window for each part of a test, until a stack is closed that puts the test back as it was.
+def divide(item: Any, open_window: Open) -> list[AbstractContextManager[None]]:
+    """Return what opens a window for each part of a test, as long as it is entered: it puts the test back as it was.
 
     `unittest` runs `setUp` and `tearDown` inside of the call, Hypothesis runs the function once for each example,
     and a subtest is a block of the function.
@@ -66,16 +66,18 @@ def divide(item: Any, open_window: Open, until: ExitStack) -> None:
     handle: Any = getattr(function, "hypothesis", None)
     instance = getattr(item, "instance", None)
     subtests: Any = getattr(item, "funcargs", {}).get("subtests")
+    found: list[AbstractContextManager[None]] = []
     if hasattr(handle, "inner_test"):
-        until.enter_context(_replaced(handle, "inner_test", _numbered(handle.inner_test, open_window)))
+        found.append(_replaced(handle, "inner_test", _numbered(handle.inner_test, open_window)))
     if isinstance(instance, TestCase) and callable(function):
         open_window("setup")
         # pytest leaves it to the instance to find an async method, and gives it any other one.
         holder, name = (instance, item.name) if inspect.iscoroutinefunction(function) else (item, "obj")
-        until.enter_context(_replaced(holder, name, _between_fixtures(function, open_window)))
-        until.enter_context(_replaced(instance, "subTest", _parted(instance.subTest, open_window)))
+        found.append(_replaced(holder, name, _between_fixtures(function, open_window)))
+        found.append(_replaced(instance, "subTest", _parted(instance.subTest, open_window)))
     if hasattr(subtests, "test"):
-        until.enter_context(_replaced(subtests, "test", _parted(subtests.test, open_window)))
+        found.append(_replaced(subtests, "test", _parted(subtests.test, open_window)))
+    return found
 
 
 @contextmanager
