@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import field, replace
 from operator import attrgetter
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 
 from pytest_querybudget.budgets import Budget, Permission
 from pytest_querybudget.errors import QueryBudgetExceeded
-from pytest_querybudget.outcomes import BudgetFailure
+from pytest_querybudget.outcomes import BudgetFailure, chained
 from pytest_querybudget.recording.model import Recording
 from pytest_querybudget.rules.constant_queries import ConstantQueries
 from pytest_querybudget.settings import Settings
@@ -80,25 +80,6 @@ class Current:
         """Let nothing count as failing where the test did not fail: it was expected to, or was skipped in the end."""
         if not self.broken:
             self.verdicts = [replace(each, failed=False) if each.failed else each for each in self.verdicts]
-
-
-def chained(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and all that led to it, or that it is a group of."""
-    waiting, seen = [error], set[int]()
-    while waiting:
-        each = waiting.pop()
-        if id(each) not in seen:
-            seen.add(id(each))
-            yield each
-            waiting += [one for one in (each.__cause__, each.__context__, *_grouped(each)) if one is not None]
-
-
-def _grouped(error: BaseException) -> Sequence[BaseException]:
-    """The errors of a group. Any error may have something of that name, which is looked at and not asked for."""
-    if not any(each.__name__ == "BaseExceptionGroup" for each in type(error).__mro__):
-        return ()
-    found: Sequence[BaseException] = error.exceptions  # type: ignore[attr-defined]
-    return found
 
 
 def then(outcome: Any, check: Callable[..., None], *arguments: Any) -> Exception | None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import pytest
@@ -12,6 +12,7 @@ from pytest_querybudget.budgets import BudgetError
 from pytest_querybudget.errors import QueryBudgetError, QueryBudgetExceeded
 
 _PACKAGE = str(Path(__file__).parent)
+_WINDOWS = str(Path(_PACKAGE, "windows.py"))
 _RAISED = (QueryBudgetExceeded, QueryBudgetError, BudgetError)
 
 
@@ -28,19 +29,37 @@ class BudgetFailure(QueryBudgetExceeded, pytest.fail.Exception):  # type: ignore
         self.findings = findings
 
 
+def chained(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and all that led to it, or that it is a group of."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if id(each) not in seen:
+            seen.add(id(each))
+            yield each
+            waiting += [one for one in (each.__cause__, each.__context__, *_grouped(each)) if one is not None]
+
+
+def _grouped(error: BaseException) -> Sequence[BaseException]:
+    """The errors of a group. Any error may have something of that name, which is looked at and not asked for."""
+    if not any(each.__name__ == "BaseExceptionGroup" for each in type(error).__mro__):
+        return ()
+    found: Sequence[BaseException] = error.exceptions  # type: ignore[attr-defined]
+    return found
+
+
 def hide_own_frames(error: BaseException) -> None:
-    """Take the frames of this plugin out of the traceback of what a block raises."""
-    trace = error.__traceback__
-    if not isinstance(error, _RAISED):
-        return
-    while trace is not None:
-        while trace.tb_next is not None and _is_own(trace.tb_next):
-            trace.tb_next = trace.tb_next.tb_next
-        trace = trace.tb_next
+    """Take the frames of this plugin out of the tracebacks of an error and of all that led to it.
 
-
-def _is_own(trace: TracebackType) -> bool:
-    return trace.tb_frame.f_code.co_filename.startswith(_PACKAGE)
+    Of what it does not raise itself, these are the frames in which it calls a test: its own faults stay visible.
+    """
+    for each in chained(error):
+        own = _PACKAGE if isinstance(each, _RAISED) else _WINDOWS
+        trace = each.__traceback__
+        while trace is not None:
+            while trace.tb_next is not None and trace.tb_next.tb_frame.f_code.co_filename.startswith(own):
+                trace.tb_next = trace.tb_next.tb_next
+            trace = trace.tb_next
 
 
 def point_to_test(report: Any, error: BaseException, item: pytest.Item) -> None:

@@ -1,4 +1,4 @@
-"""The hooks of pytest, each one statement that calls the run.
+"""The hooks of pytest, which call the run and nothing else.
 
 PYTEST_DONT_REWRITE: a second run in one process would warn that it came too late for that.
 """
@@ -112,11 +112,9 @@ class Hooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[Any]) -> Generator[None, Any, Any]:
         """Hang the entry of a finished test on its report."""
-        error = call.excinfo and call.excinfo.value
-        if error is not None:
-            self.run.begin_report(error)
         report = yield
-        self.run.end_report(item, error, report)
+        # What fails in a method of `unittest.TestCase` comes to the call only now.
+        self.run.end_report(item, call.excinfo and call.excinfo.value, report)
         return report
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
@@ -161,6 +159,18 @@ class Hooks:
     def pytest_testnodedown(self, node: Any, error: object) -> None:
         """Collect what a worker of pytest-xdist had left."""
         self.run.collect_worker(node, error)
+
+
+class TracebackHooks:
+    """What comes between what knows of an error and what makes a report of it."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+
+    def pytest_runtest_makereport(self, call: pytest.CallInfo[Any]) -> None:
+        """Let the report of what has failed show no frame of this plugin."""
+        if call.excinfo is not None:
+            self.run.begin_report(call.excinfo.value)
 
 
 class FixtureHooks:

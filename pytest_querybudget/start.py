@@ -26,7 +26,7 @@ def start(config: pytest.Config) -> None:
         if settings.mode == "off":
             _name_markers(config)
             return
-        from pytest_querybudget.plugin import Hooks, ProofHooks
+        from pytest_querybudget.plugin import Hooks, ProofHooks, TracebackHooks
         from pytest_querybudget.run import Run
 
         rules = all_rules()
@@ -35,6 +35,7 @@ def start(config: pytest.Config) -> None:
     except ValueError as error:
         raise pytest.UsageError(f"pytest-querybudget: {error}") from None
     config.pluginmanager.register(Hooks(run), "querybudget-run")
+    config.pluginmanager.register(TracebackHooks(run), "querybudget-tracebacks")
     if _runs_tests(config):
         run.instruments.install()
         config.add_cleanup(run.instruments.remove)

@@ -319,3 +319,43 @@ def test_a_failing_budget_shows_no_frame(suite: Suite, style: str) -> None:
     assert done.counts == {"failed": 2}
     assert "pytest_querybudget/" not in done.text
     assert style == "line" or "with query_budget(max_queries=1):" in done.text
+
+
+@pytest.mark.parametrize("style", ["long", "short", "native", "line"])
+def test_a_failing_method_of_unittest_shows_no_frame(suite: Suite, style: str) -> None:
+    """Whatever fails in it: the test itself, what it has caught before, a statement, a block, an example."""
+    done = suite.run(
+        """
+        import unittest
+        class TestIt(unittest.TestCase):
+            def test_plain(self):
+                raise ValueError("plain")
+            def test_chained(self):
+                try:
+                    int("x")
+                except ValueError as error:
+                    raise KeyError("chained") from error
+            def test_statement(self):
+                ask(1)
+                with engine.connect() as connection:
+                    connection.execute(text("SELECT * FROM nowhere"))
+            def test_part(self):
+                with self.subTest("one"):
+                    raise ValueError("in a part")
+        class TestAsync(unittest.IsolatedAsyncioTestCase):
+            async def test_async(self):
+                raise ValueError("async")
+        class TestBlock(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def keep(self, query_budget):
+                self.budget = query_budget
+            def test_block(self):
+                with self.budget(max_queries=1):
+                    ask(2)
+        """,
+        f"--tb={style}",
+    )
+    assert done.counts["failed"] == 6
+    assert "pytest_querybudget/" not in done.text
+    assert "max_queries: expected at most 1 query, got 2" in done.text
+    assert style == "line" or "with self.budget(max_queries=1):" in done.text
