@@ -7,11 +7,22 @@ import inspect
 import itertools
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from types import CodeType
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import CodeType, FunctionType
 from typing import Any
 from unittest import TestCase
+from uuid import UUID
 
 Open = Callable[..., Any]
+# Where the fixture `subtests` comes from; a suite may have one of its own.
+_SUBTESTS = ("_pytest", "pytest_subtests")
+# What `TestCase.run` calls between `setUp` and `tearDown`; a test can see what stands in the place of its method.
+_CALL = "_callTestMethod"
+# What shows itself without doing anything else.
+_PLAIN = frozenset((str, int, float, complex, bool, bytes, type(None), date, datetime, time, timedelta, Decimal, UUID))
+_CONTAINERS = frozenset((tuple, list, set, frozenset))
 
 
 def own_code(function: Any) -> frozenset[CodeType]:
@@ -38,7 +49,8 @@ def _hidden_test(function: Any, code: CodeType, deepest: int = 8) -> Any:
     cells = [each.cell_contents for each in function.__closure__ or () if _is_filled(each)]
     if generated:
         cells += [function.__globals__.get(name) for name in code.co_names]
-    functions = [each for each in cells if inspect.isfunction(each) and each is not function]
+    # A proxy in a closure would say what it stands for if it were asked, and may have to make that first.
+    functions = [each for each in cells if type(each) is FunctionType and each is not function]
     tests = (each for each in functions if each.__name__.startswith("test"))
     deeper = (_hidden_test(each, each.__code__, deepest - 1) for each in functions)
     return next(tests, None) or next((each for each in deeper if each is not None), None)
@@ -71,13 +83,37 @@ def divide(item: Any, open_window: Open) -> list[AbstractContextManager[None]]:
         found.append(_replaced(handle, "inner_test", _numbered(handle.inner_test, open_window)))
     if isinstance(instance, TestCase) and callable(function):
         open_window("setup")
-        # pytest leaves it to the instance to find an async method, and gives it any other one.
-        holder, name = (instance, item.name) if inspect.iscoroutinefunction(function) else (item, "obj")
-        found.append(_replaced(holder, name, _between_fixtures(function, open_window)))
-        found.append(_replaced(instance, "subTest", _parted(instance.subTest, open_window)))
-    if hasattr(subtests, "test"):
+        found += _of_test_case(item, instance, function, open_window)
+    if type(subtests).__module__.partition(".")[0] in _SUBTESTS:
         found.append(_replaced(subtests, "test", _parted(subtests.test, open_window)))
     return found
+
+
+def _of_test_case(
+    item: Any, instance: TestCase, function: Callable[..., Any], open_window: Open
+) -> Iterator[AbstractContextManager[None]]:
+    kind = type(instance)
+    caller: Any = next((each for each in kind.__mro__ if _CALL in vars(each)), None)
+    if caller is not None and kind.run.__module__.startswith("unittest."):
+        between = _between_fixtures(getattr(caller, _CALL), open_window)
+        yield _replaced(caller, _CALL, _only_of(instance, getattr(caller, _CALL), between))
+    else:
+        # Another framework runs it in its own way. pytest leaves it to the instance to find an async method, and gives
+        # it any other one.
+        holder, name = (instance, item.name) if inspect.iscoroutinefunction(function) else (item, "obj")
+        yield _replaced(holder, name, _between_fixtures(function, open_window))
+    yield _replaced(TestCase, "subTest", _only_of(instance, TestCase.subTest, _parted(TestCase.subTest, open_window)))
+
+
+def _only_of(instance: object, before: Callable[..., Any], now: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that is another one for one instance."""
+
+    @functools.wraps(before)
+    def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        __tracebackhide__ = True
+        return (now if self is instance else before)(self, *arguments, **keywords)
+
+    return method
 
 
 @contextmanager
@@ -105,34 +141,58 @@ class Part:
     """A subtest with a window of its own. No frame of it shows in the traceback of what fails inside."""
 
     def __init__(self, inner: Any, label: str, open_window: Open) -> None:
-        self.inner = inner
-        self.label = label
-        self.open_window = open_window
+        self._inner = inner
+        self._label = label
+        self._open_window = open_window
 
     def __enter__(self) -> Any:
         """Open the window, and begin the subtest."""
-        self.open_window("call", self.label)
-        return self.inner.__enter__()
+        self._open_window("call", self._label)
+        return self._inner.__enter__()
 
     def __exit__(self, *error: object) -> Any:
         """End the subtest; what follows is the test's own again."""
         __tracebackhide__ = True
         try:
-            return self.inner.__exit__(*error)
+            return self._inner.__exit__(*error)
         finally:
-            self.open_window("call")
+            self._open_window("call")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+    def __call__(self, function: Any) -> Any:
+        """Make a subtest of each call of a function, as far as the subtest can do that."""
+        return self._inner(function)
 
 
 def _parted(begin: Callable[..., Any], open_window: Open) -> Callable[..., Part]:
     numbers = itertools.count(1)
 
-    @functools.wraps(begin)
     def part(*arguments: Any, **keywords: Any) -> Part:
-        words = [str(each) for each in arguments] + [f"{key}={value!r}" for key, value in keywords.items()]
+        given = arguments[1:] if arguments and isinstance(arguments[0], TestCase) else arguments
+        words = [_word(each) for each in given] + [f"{key}={_word(each, repr)}" for key, each in keywords.items()]
         label = "subtest " + (", ".join(words)[:80] or str(next(numbers)))
         return Part(begin(*arguments, **keywords), label, open_window)
 
     return part
+
+
+def _word(value: Any, shown: Callable[[Any], str] = str) -> str:
+    """Return a plain value as text, and any other as its type: to show itself it might send a statement, or fail."""
+    kind = type(value)
+    if issubclass(kind, Enum):
+        return f"{kind.__name__}.{value._name_}"
+    return shown(value) if _is_plain(value) else f"<{kind.__name__}>"
+
+
+def _is_plain(value: Any, deepest: int = 3) -> bool:
+    kind = type(value)
+    if kind in _CONTAINERS and deepest:
+        return all(_is_plain(each, deepest - 1) for each in value)
+    if kind is dict and deepest:
+        return all(_is_plain(each, deepest - 1) for pair in value.items() for each in pair)
+    return kind in _PLAIN
 
 
 def _numbered(function: Callable[..., Any], open_window: Open) -> Callable[..., Any]:

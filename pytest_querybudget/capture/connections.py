@@ -235,7 +235,7 @@ def reachable(roots: Iterable[Any], wanted: set[int]) -> set[int]:
         if id(each) in wanted:
             found.add(id(each))
         following = gc.get_referents(each)
-        if isinstance(each, threading.local):
+        if issubclass(type(each), threading.local):
             following.append(vars(each))
         for other in following:
             if id(other) not in seen and _is_data(other):
@@ -245,5 +245,6 @@ def reachable(roots: Iterable[Any], wanted: set[int]) -> set[int]:
 
 
 def _is_data(value: Any) -> bool:
+    # A lazy object that is asked for its class may make what it stands for.
     kind = type(value)
-    return not isinstance(value, _CODE) and str(kind.__module__).partition(".")[0] not in _RUNNERS
+    return not issubclass(kind, _CODE) and str(kind.__module__).partition(".")[0] not in _RUNNERS

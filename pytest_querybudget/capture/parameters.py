@@ -41,14 +41,21 @@ def are_plain(values: Iterable[Any]) -> bool:
 
 def digest(parameters: Any) -> int:
     """Return a number that is equal for equal parameters, or `UNKNOWN`."""
-    if type(parameters) is tuple and KNOWN.issuperset(map(type, parameters)):
-        return hash(parameters)
-    return _digest_nested(parameters)
+    try:
+        if type(parameters) is tuple and KNOWN.issuperset(map(type, parameters)):
+            return hash(parameters)
+        part = _part(parameters)
+        return UNKNOWN if part is None else hash(part)
+    except Exception:  # noqa: BLE001 - as in `hash_of`
+        return UNKNOWN
 
 
-def _digest_nested(value: Any) -> int:
-    part = _part(value)
-    return UNKNOWN if part is None else hash(part)
+def hash_of(value: Any) -> int:
+    """Return the hash of what consists of known types, `UNKNOWN` where it has none, as a signaling NaN."""
+    try:
+        return hash(value)
+    except Exception:  # noqa: BLE001 - the time zone of a date may be the application's, and raise anything
+        return UNKNOWN
 
 
 def _part(value: Any) -> Any:
@@ -56,20 +63,23 @@ def _part(value: Any) -> Any:
     kind = type(value)
     if kind in KNOWN:
         return (kind, value)
-    if kind is dict or isinstance(value, Mapping):
+    # Of the type, not of the value: a proxy answers for another object, and may have to make it first.
+    if issubclass(kind, Mapping):
         parts = tuple((key, _part(each)) for key, each in value.items())
         return None if any(each is None for _, each in parts) else parts
-    if isinstance(value, (list, tuple)):
-        items = tuple(_part(each) for each in value)
-        return None if None in items else items
-    if isinstance(value, (set, frozenset)):
-        members = frozenset(_part(each) for each in value)
-        return None if None in members else members
-    if isinstance(value, enum.Enum):
+    if issubclass(kind, (list, tuple)):
+        return _whole(tuple([_part(each) for each in value]))
+    if issubclass(kind, (set, frozenset)):
+        return _whole(frozenset([_part(each) for each in value]))
+    if issubclass(kind, enum.Enum):
         return (kind.__qualname__, value.name)
-    if isinstance(value, (bytearray, memoryview)):
+    if issubclass(kind, (bytearray, memoryview)):
         return bytes(value)
     return None
+
+
+def _whole(parts: tuple[Any, ...] | frozenset[Any]) -> Any:
+    return None if any(each is None for each in parts) else parts
 
 
 def grouped(parameters: Mapping[str, Any], expanding: frozenset[str], fixed: tuple[str, ...]) -> dict[str, Any]:
@@ -106,26 +116,35 @@ def digest_unordered(
     whether members of a list are tuples, whose own order means something.
     """
     quick = len(expanding) == 1 and not tuples
-    if quick and not fixed and type(sent) is tuple and KNOWN.issuperset(map(type, sent)):
-        return hash(((), len(sent), frozenset(sent)))
-    if quick and KNOWN.issuperset(map(type, parameters.values())):
-        listed = dict(parameters)
-        alone = tuple([listed.pop(each, None) for each in fixed]) if fixed else ()
-        return hash((alone, len(listed), frozenset(listed.values())))
-    together = grouped(parameters, expanding, fixed)
-    parts = tuple([(key, _unordered(value)) for key, value in together.items()])
-    return UNKNOWN if any(part is None for _, part in parts) else hash(parts)
+    try:
+        if quick and not fixed and type(sent) is tuple and KNOWN.issuperset(map(type, sent)):
+            return hash(((), len(sent), frozenset(sent)))
+        if quick and KNOWN.issuperset(map(type, parameters.values())):
+            listed = dict(parameters)
+            alone = tuple([listed.pop(each, None) for each in fixed]) if fixed else ()
+            return hash((alone, len(listed), frozenset(listed.values())))
+        together = grouped(parameters, expanding, fixed)
+        parts = tuple([(key, _unordered(value)) for key, value in together.items()])
+        return UNKNOWN if any(part is None for _, part in parts) else hash(parts)
+    except Exception:  # noqa: BLE001 - as in `hash_of`
+        return UNKNOWN
 
 
 def digests(parameters: Mapping[str, Any]) -> dict[str, int]:
     """Return a digest for each named parameter, so that one can tell which of them vary."""
-    return {key: hash(_unordered(value)) for key, value in parameters.items()}
+    return {key: _digest_unordered(value) for key, value in parameters.items()}
+
+
+def _digest_unordered(value: Any) -> int:
+    try:
+        return hash(_unordered(value))
+    except Exception:  # noqa: BLE001 - as in `hash_of`
+        return UNKNOWN
 
 
 def _unordered(value: Any) -> Any:
-    if isinstance(value, (list, tuple, set, frozenset)):
-        parts = [_part(each) for each in value]
-        return None if None in parts else frozenset(parts)
+    if issubclass(type(value), (list, tuple, set, frozenset)):
+        return _whole(frozenset([_part(each) for each in value]))
     return _part(value)
 
 
@@ -137,5 +156,5 @@ def words_of(values: Iterable[Any]) -> frozenset[int]:
 def list_length(parameters: Mapping[str, Any]) -> int:
     """Return the length of the longest list among the parameters, 0 when there is none."""
     return max(
-        (len(each) for each in parameters.values() if isinstance(each, (list, tuple, set, frozenset))), default=0
+        (len(each) for each in parameters.values() if issubclass(type(each), (list, tuple, set, frozenset))), default=0
     )

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy.engine import cursor as _cursor
 
-from pytest_querybudget.capture.parameters import KNOWN, words_of
+from pytest_querybudget.capture.parameters import KNOWN, hash_of, words_of
 from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.stacks.alone import FREE_THREADED, alone
 
@@ -125,7 +125,7 @@ def _number_of(row: Any) -> int:
 
     A driver may be told to make rows of its own kind, which is not looked into.
     """
-    return hash(row) if row.__class__ is tuple and len(row) == 1 and row[0].__class__ in KNOWN else 1
+    return hash_of(row) if row.__class__ is tuple and len(row) == 1 and row[0].__class__ in KNOWN else 1
 
 
 if FREE_THREADED:
