@@ -181,7 +181,7 @@ class Finder:
             entry.near = near
             return True
         call = self._call(journal, standing.stack, *standing_at(away, 3), standing.waiting)
-        if call is None or entry.serial not in standing.marks[0].statements:
+        if call is None or entry.serial not in standing.marks[0].serials:
             return False
         entry.call = call
         return True
@@ -236,8 +236,8 @@ class Finder:
         entry.first = entry.first or start
         serial = entry.serial
         for each in marks:
-            each.statements.add(serial)
-            if not len(each.statements) % MOST_MARKED:
+            each.serials.add(serial)
+            if not len(each.serials) % MOST_MARKED:
                 each.forget(self.reader.since)
         self._remember(journal, shape, entry)
         return entry
@@ -282,7 +282,7 @@ class Finder:
                 if each is inside:
                     continue
                 known = frame.f_trace
-                if type(known) is Mark and entry.serial in known.statements:
+                if type(known) is Mark and entry.serial in known.serials:
                     break
                 new.append(frame)
             else:
@@ -292,7 +292,7 @@ class Finder:
         if not new or not self.repeaters.is_arrangement(journal, frame):
             return False
         for frame in new:
-            mark_of(frame).statements.add(entry.serial)
+            mark_of(frame).serials.add(entry.serial)
         entry.calls += 1
         waiting = mark_of_waiting(journal, entry.stack)
         entry.call = self._call(journal, entry.stack, *standing_at(way[1][0], 3), waiting)

@@ -302,9 +302,9 @@ class Repeaters:
 def _remember(waiting: Mark, entry: Statement, at: int, since: int) -> tuple[bool, bool]:
     """Remember that a function waits, and `at` what place; return whether it did before, and there."""
     there = waits_for(entry.serial)
-    before = there in waiting.statements, there - at in waiting.statements
-    waiting.statements |= {there, there - at}
-    if len(waiting.statements) > MOST_MARKED and len(waiting.statements) % MOST_MARKED < 2:
+    before = there in waiting.serials, there - at in waiting.serials
+    waiting.serials |= {there, there - at}
+    if len(waiting.serials) > MOST_MARKED and len(waiting.serials) % MOST_MARKED < 2:
         waiting.forget(since)
     return before
 
