@@ -32,6 +32,7 @@ from pytest_querybudget.recording.model import (
     Statement,
 )
 from pytest_querybudget.recording.plans import worse
+from pytest_querybudget.recording.writes import Writes
 from pytest_querybudget.stacks.reader import StackReader, stands_here
 
 # How many executions are looked at to tell one call of a function from the next.
@@ -283,34 +284,36 @@ class Observer:
             journal.runs.add(self.next_run, entry.origin, ())
         if kind in ("ddl", "other") or entry.stack is self.reader.nowhere:
             return
+        writes = entry.writes = entry.writes or Writes()
         if context.executemany:
             flush = scope.flushing
             if flush is not None:
                 flush.add_many(entry, context.parameters)
             else:
-                entry.note_batch(len(context.parameters))
+                writes.note_batch(len(context.parameters))
         elif _writes_one_row(entry, cursor):
             if kind != "insert" and entry.count <= MOST_SAMPLES:
                 self._take_sample(journal, entry, context, parameters, statement)
-            self._note_single(journal, entry, scope, context)
+            _note_single(journal, entry, writes, scope, context)
         else:
-            entry.note_batch(getattr(cursor, "rowcount", None) or 0)
+            writes.note_batch(getattr(cursor, "rowcount", None) or 0)
 
-    def _note_single(self, journal: Journal, entry: Statement, scope: Scope, context: Any) -> None:
-        """Count a write of one row, and the flush or transaction that it is the first of."""
-        flush = scope.flushing
-        entry.single += 1
-        if flush is None or flush.add(entry):
-            transaction = context.root_connection.get_transaction()
-            before, entry.attempt = entry.attempt, attempt_of(scope, context.root_connection, transaction)
-            # What was rolled back and is written again is a retry, not a loop.
-            undone = before is not None and before is not entry.attempt and before.undone
-            if (journal.barrier < entry.written and not undone) or not entry.units:
-                entry.note_unit(id(context.dialect))
-            if entry.transaction is None or entry.transaction() is not transaction:
-                entry.transactions += 1
-                entry.transaction = None if transaction is None else ref(transaction)
-        entry.written = journal.sequence
+
+def _note_single(journal: Journal, entry: Statement, writes: Writes, scope: Scope, context: Any) -> None:
+    """Count a write of one row, and the flush or transaction that it is the first of."""
+    flush = scope.flushing
+    writes.single += 1
+    if flush is None or flush.add(entry):
+        transaction = context.root_connection.get_transaction()
+        before, writes.attempt = writes.attempt, attempt_of(scope, context.root_connection, transaction)
+        # What was rolled back and is written again is a retry, not a loop.
+        undone = before is not None and before is not writes.attempt and before.undone
+        if (journal.barrier < writes.latest and not undone) or not writes.sent:
+            writes.note_unit(id(context.dialect))
+        if writes.transaction is None or writes.transaction() is not transaction:
+            writes.transactions += 1
+            writes.transaction = None if transaction is None else ref(transaction)
+    writes.latest = journal.sequence
 
 
 def _note_control(journal: Journal, scope: Scope, shape: ShapeEntry, connection: Any) -> None:

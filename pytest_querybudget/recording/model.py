@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pytest_querybudget.recording.connections import Connections, Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.recording.writes import Writes
 from pytest_querybudget.values import dataclass
 
 # How many different parameter sets of one statement are told apart; beyond it, "many" is all that rules need.
@@ -22,9 +23,6 @@ MOST_DIGESTS = 16
 MOST_SAMPLES = 16
 # How many results that brought in parents are told apart for one statement.
 MOST_ORIGINS = 1024
-
-# Up to how many rows that are written at one time are counted exactly.
-MOST_FLUSHED = 16
 
 
 # Numbers of statements and of journals in this process: the marks that they leave on frames may outlive them, and an
@@ -195,42 +193,6 @@ class Member:
     max_time: float = 0.0
 
 
-@dataclass(slots=True)
-class Batches:
-    """What was written at one time: how many times it was so many rows."""
-
-    sizes: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def ended(self) -> int:
-        """How many times something was written, but for what failed."""
-        return sum(self.sizes.values())
-
-    def note_rows(self, rows: int) -> None:
-        """Note what was written at one time."""
-        size = min(rows, MOST_FLUSHED)
-        self.sizes[size] = self.sizes.get(size, 0) + 1
-
-    def of(self, rows: int) -> int:
-        """Return how many times it was so many rows, or more."""
-        return sum(many for size, many in self.sizes.items() if size >= rows)
-
-    def wrote(self, rows: int) -> bool:
-        """Return whether it was so many rows half of the times or more: the end of each list may be a few."""
-        return 0 < self.ended <= 2 * self.of(rows)
-
-
-@dataclass(slots=True)
-class Flushes(Batches):
-    """The flushes that sent a statement: how many sent it with a single row, and what each of them wrote.
-
-    The rows are those of its table, whichever statements wrote them: a row with columns of its own is still one of the
-    batch.
-    """
-
-    single: int = 0
-
-
 @dataclass(slots=True, eq=False, repr=False)
 class Statement:
     """All executions of one shape, or of one family of shapes, from one stack in one window.
@@ -260,22 +222,8 @@ class Statement:
     taken: list[TakenLike] = field(default_factory=list)
     # Parameters and text of the first execution, until a second one makes a sample of them.
     aside: tuple[Mapping[str, Any], str, int] | None = None
-    # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
-    units: int = 0
-    # The same for each database, where there are several; `units` is the highest.
-    databases: dict[int, int] | None = None
-    # None where no flush sends it.
-    flushes: Flushes | None = None
-    # What the application itself wrote with executions of many rows, None where there were none.
-    batches: Batches | None = None
-    written: int = 0
-    # Executions that wrote one row each.
-    single: int = 0
-    # In how many transactions after one another it wrote, and the latest of them, as a weak reference.
-    transactions: int = 0
-    transaction: Any = None
-    # What that transaction has written, and whether it was undone.
-    attempt: Any = None
+    # None for what wrote nothing, or was not looked at for it: DDL, and what has no lines.
+    writes: Writes | None = None
     # For loads on behalf of an instance: what each origin's parents caused.
     origins: dict[Origin | None, Caused] | None = None
     # Repeats of the same parameters with nothing written in between, by the statement that ran first.
@@ -393,19 +341,6 @@ class Statement:
                 kept[doubt.first] = before
             elif kept:
                 kept.pop(doubt.first, None)
-
-    def note_batch(self, rows: int) -> None:
-        """Note an execution that wrote many rows: none where the driver does not say how many."""
-        if self.batches is None:
-            self.batches = Batches()
-        self.batches.note_rows(rows)
-
-    def note_unit(self, database: int) -> None:
-        """Count one send for its database: no other statement could have written to two of them at once."""
-        if self.databases is None:
-            self.databases = {}
-        sent = self.databases[database] = self.databases.get(database, 0) + 1
-        self.units = max(self.units, sent)
 
 
 @dataclass(slots=True, eq=False, repr=False)
