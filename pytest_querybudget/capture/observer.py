@@ -25,13 +25,12 @@ from pytest_querybudget.recording.model import (
     MOST_ORIGINS,
     MOST_SAMPLES,
     Caused,
-    Doubt,
     Hop,
-    Inside,
     Origin,
     Statement,
 )
 from pytest_querybudget.recording.plans import worse
+from pytest_querybudget.recording.repeats import Doubt, Inside, Repeats
 from pytest_querybudget.recording.writes import Writes
 from pytest_querybudget.stacks.reader import StackReader, stands_here
 
@@ -168,8 +167,10 @@ class Observer:
             values = hash((statement, values))
         if entry.count <= MOST_SAMPLES:
             self._take_sample(journal, entry, context, parameters, statement)
-        if entry.doubt is not None:
-            entry.settle()
+        repeats = entry.repeats
+        if repeats is not None and repeats.doubt is not None:
+            repeats = entry.repeats = repeats.settled(entry.answer)
+            repeats.doubt = None
         if values != UNKNOWN:
             # One session may ask several databases, and only the text that is sent names a translated schema.
             key = hash((statement, scope.serial, id(context.dialect), values))
@@ -180,9 +181,10 @@ class Observer:
                     journal.forget_oldest()
             elif journal.barrier < before and (not journal.written or journal.unchanged_since(before, shape)):
                 first = journal.senders[key]
-                doubt = _doubt_of(entry, first) if first.asked == key else None
-                self._note_repeat(journal, entry, first, before)
-                entry.doubt = doubt
+                repeats = entry.repeats = repeats or Repeats()
+                doubt = _doubt_of(repeats, first) if first.asked == key else None
+                self._note_repeat(journal, entry, repeats, first, before)
+                repeats.doubt = doubt
             seen[key] = journal.sequence
             journal.senders[key] = entry
             entry.asked = key
@@ -190,7 +192,7 @@ class Observer:
         entry.digests.add(values if values != UNKNOWN else -entry.count)
         return values
 
-    def _note_repeat(self, journal: Journal, entry: Statement, first: Statement, then: int) -> None:
+    def _note_repeat(self, journal: Journal, entry: Statement, repeats: Repeats, first: Statement, then: int) -> None:
         """Count a repeat of what was sent `then`; two requests that ask for the same are none."""
         stack: Any = entry.stack
         if first is entry and entry.loop >= 0:
@@ -204,13 +206,11 @@ class Observer:
             reading = self.reader.read(sys._getframe(2), journal.own, journal.position)  # noqa: SLF001
             request = self.finder.request(journal, reading)
         if request is None:
-            entry.repeats = entry.repeats or {}
-            entry.repeats[first] = entry.repeats.get(first, 0) + 1
+            repeats.times[first] = repeats.times.get(first, 0) + 1
             return
         since = request.since.get(journal.serial, then)
         if then > since:
-            entry.inside = entry.inside or {}
-            entry.inside.setdefault(first, Inside()).add(since)
+            repeats.inside.setdefault(first, Inside()).add(since)
 
     def _note_call(self, journal: Journal, entry: Statement) -> None:
         """Find out whether the function in whose loop a statement runs was called anew since it was sent last."""
@@ -325,12 +325,12 @@ def _note_control(journal: Journal, scope: Scope, shape: ShapeEntry, connection:
         keep(scope, connection)
 
 
-def _doubt_of(entry: Statement, first: Statement) -> Doubt | None:
+def _doubt_of(repeats: Repeats, first: Statement) -> Doubt | None:
     """Return what a repeat is compared with once it is fetched, None where the first answer is not known."""
     if first.answer is None:
         return None
-    inside = (entry.inside or {}).get(first)
-    return Doubt(first, first.answer, (entry.repeats or {}).get(first, 0), None if inside is None else copy(inside))
+    inside = repeats.inside.get(first)
+    return Doubt(first, first.answer, repeats.times.get(first, 0), None if inside is None else copy(inside))
 
 
 def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:

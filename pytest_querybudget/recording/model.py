@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from pytest_querybudget.recording.connections import Connections, Transactions
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.recording.repeats import Answer, Repeats
 from pytest_querybudget.recording.writes import Writes
 from pytest_querybudget.values import dataclass
 
@@ -123,42 +124,6 @@ class Caused:
 
 
 @dataclass(slots=True)
-class Inside:
-    """Repeats inside of one web request: how many in the latest one, by when it began, and the most in any."""
-
-    since: int = -1
-    count: int = 0
-    most: int = 0
-
-    def add(self, since: int) -> None:
-        """Count one more in the request that began at `since`."""
-        self.count = self.count + 1 if since == self.since else 1
-        self.since = since
-        self.most = max(self.most, self.count)
-
-
-@dataclass(slots=True)
-class Doubt:
-    """What the statement that ran `first` has answered, until it is known whether a repeat of it answers the same.
-
-    `times` and `inside` are what was known of repeats before that one.
-    """
-
-    first: Statement
-    answer: tuple[str, int]
-    times: int
-    inside: Inside | None
-
-    def is_true_after(self, answer: tuple[str, int]) -> bool:
-        """Return whether the second answer is another one, and so the repeat none.
-
-        The first row of one says nothing of the number of rows in the other.
-        """
-        (fetched, before), (how, now) = self.answer, answer
-        return fetched == how and before != now
-
-
-@dataclass(slots=True)
 class Sample:
     """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
 
@@ -226,15 +191,11 @@ class Statement:
     writes: Writes | None = None
     # For loads on behalf of an instance: what each origin's parents caused.
     origins: dict[Origin | None, Caused] | None = None
-    # Repeats of the same parameters with nothing written in between, by the statement that ran first.
-    repeats: dict[Statement, int] | None = None
-    # The same inside of one web request.
-    inside: dict[Statement, Inside] | None = None
-    # What the latest execution asked for, as a number, and what it was answered: whether its rows were fetched one by
-    # one or all at once, and how many these were, or a digest of the only value; None where nothing was fetched yet.
+    # None for what repeats no other, nor itself.
+    repeats: Repeats | None = None
+    # What the latest execution asked for, as a number, and what it was answered, None where nothing was fetched yet.
     asked: int = 0
-    answer: tuple[str, int] | None = None
-    doubt: Doubt | None = None
+    answer: Answer | None = None
     origin: Origin | None = None
     # For loads of what a commit may have expired: after how many different commits, and the number of the latest.
     commits: int = 0
@@ -326,21 +287,6 @@ class Statement:
     def location(self) -> Place | None:
         """The innermost line of the application, None where there is none or it was not asked for."""
         return self.stack.places[0] if self.stack.places else None
-
-    def settle(self) -> None:
-        """Take back the latest repeat where its answer was another one: whoever changed it, it was no repeat.
-
-        The answer is there only when it was fetched, which is after the repeat was noted.
-        """
-        doubt, self.doubt = self.doubt, None
-        if doubt is None or self.answer is None or not doubt.is_true_after(self.answer):
-            return
-        for known, before in ((self.repeats, doubt.times), (self.inside, doubt.inside)):
-            kept: Any = known
-            if before:
-                kept[doubt.first] = before
-            elif kept:
-                kept.pop(doubt.first, None)
 
 
 @dataclass(slots=True, eq=False, repr=False)
