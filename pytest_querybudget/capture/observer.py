@@ -19,16 +19,9 @@ from pytest_querybudget.capture.samples import take_sample
 from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.transactions import Transactions
+from pytest_querybudget.recording.loads import MOST_ORIGINS, Caused, Loads, Origin
 from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import (
-    MOST_DIGESTS,
-    MOST_ORIGINS,
-    MOST_SAMPLES,
-    Caused,
-    Hop,
-    Origin,
-    Statement,
-)
+from pytest_querybudget.recording.model import MOST_DIGESTS, MOST_SAMPLES, Hop, Statement
 from pytest_querybudget.recording.plans import worse
 from pytest_querybudget.recording.repeats import Doubt, Inside, Repeats
 from pytest_querybudget.recording.writes import Writes
@@ -252,10 +245,13 @@ class Observer:
             options = context.execution_options["_sa_orm_load_options"]
             state = options._lazy_loaded_from or options._refresh_state  # noqa: SLF001
             origin, path, level = journal.runs.find(None if state is None else state.runid)
-            _note_caused(entry, origin, values, level)
-            if (meaning.cause or meaning.load == "lazy") and scope.commits != entry.last_commit:
-                entry.commits += 1
-                entry.last_commit = scope.commits
+            loads = entry.loads
+            if loads is None:
+                loads = entry.loads = Loads()
+            _note_caused(loads.origins, origin, values, level)
+            if (meaning.cause or meaning.load == "lazy") and scope.commits != loads.commit:
+                loads.commits += 1
+                loads.commit = scope.commits
             if meaning.load == "lazy":
                 path = meaning.path
                 level += 1
@@ -333,10 +329,7 @@ def _doubt_of(repeats: Repeats, first: Statement) -> Doubt | None:
     return Doubt(first, first.answer, repeats.times.get(first, 0), None if inside is None else copy(inside))
 
 
-def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:
-    origins = entry.origins
-    if origins is None:
-        origins = entry.origins = {}
+def _note_caused(origins: dict[Origin | None, Caused], origin: Origin | None, values: int, level: int) -> None:
     caused = origins.get(origin)
     if caused is not None:
         levels = caused.levels

@@ -8,7 +8,8 @@ from weakref import ref
 
 from pytest_querybudget.capture.harmless import harmless
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.recording.model import Origin, Statement
+from pytest_querybudget.recording.loads import Origin
+from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.recording.writes import Flushes, Writes
 from pytest_querybudget.stacks.alone import alone
 

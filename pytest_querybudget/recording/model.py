@@ -12,6 +12,7 @@ from dataclasses import field
 from typing import Any, Protocol
 
 from pytest_querybudget.recording.connections import Connections, Transactions
+from pytest_querybudget.recording.loads import Caused, Loads, Origin
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.repeats import Answer, Repeats
@@ -22,9 +23,6 @@ from pytest_querybudget.values import dataclass
 MOST_DIGESTS = 16
 # How many executions are looked at to see which parameters vary.
 MOST_SAMPLES = 16
-# How many results that brought in parents are told apart for one statement.
-MOST_ORIGINS = 1024
-
 
 # Numbers of statements and of journals in this process: the marks that they leave on frames may outlive them, and an
 # address may be that of another one by then.
@@ -98,31 +96,6 @@ class Meaning:
         return str(self.path[-1]) if self.path and self.load in ("lazy", "eager") else None
 
 
-@dataclass(slots=True, eq=False)
-class Origin:
-    """One result that brought parents in: the statement that loaded it. `many` is True for a loop of them."""
-
-    statement: Statement
-    many: bool = False
-
-
-@dataclass(slots=True)
-class Caused:
-    """Loads that the parents of one origin caused: whether for more than one parent, and how many at each level.
-
-    The level is how many lazy loads lie between the origin and the parent: a walk along a chain makes one at each.
-    """
-
-    first: int
-    varied: bool = False
-    levels: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        """How many loads."""
-        return sum(self.levels.values())
-
-
 @dataclass(slots=True)
 class Sample:
     """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
@@ -189,17 +162,15 @@ class Statement:
     aside: tuple[Mapping[str, Any], str, int] | None = None
     # None for what wrote nothing, or was not looked at for it: DDL, and what has no lines.
     writes: Writes | None = None
-    # For loads on behalf of an instance: what each origin's parents caused.
-    origins: dict[Origin | None, Caused] | None = None
+    # For loads on behalf of an instance.
+    loads: Loads | None = None
     # None for what repeats no other, nor itself.
     repeats: Repeats | None = None
     # What the latest execution asked for, as a number, and what it was answered, None where nothing was fetched yet.
     asked: int = 0
     answer: Answer | None = None
+    # Its latest result, as one that brings parents in.
     origin: Origin | None = None
-    # For loads of what a commit may have expired: after how many different commits, and the number of the latest.
-    commits: int = 0
-    last_commit: int = 0
     # Rows of the latest result, to tell a walk from level to level.
     last_rows: int = 0
     # Digests of the values in it, where it was one row of a table that refers to itself: a walk along a chain.
@@ -277,6 +248,16 @@ class Statement:
     def samples(self) -> list[Sample]:
         """What the first executions asked for, none where there was only one."""
         return [each.sample() for each in self.taken]
+
+    @property
+    def origins(self) -> Mapping[Origin | None, Caused]:
+        """What the parents of each origin caused it to load; nothing for what is no load on behalf of an instance."""
+        return {} if self.loads is None else self.loads.origins
+
+    @property
+    def commits(self) -> int:
+        """After how many different commits it loaded again what they may have expired."""
+        return 0 if self.loads is None else self.loads.commits
 
     @property
     def is_located(self) -> bool:

@@ -152,7 +152,7 @@ def _can_repeat(statement: Statement) -> bool:
 
 
 def _is_load_of_many(statement: Statement) -> bool:
-    return any(caused.varied for caused in (statement.origins or {}).values())
+    return any(caused.varied for caused in statement.origins.values())
 
 
 def _judge(first: Statement, again: Statement, repeats: Repeats) -> Repeater | None:
