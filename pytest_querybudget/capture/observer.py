@@ -21,9 +21,10 @@ from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.transactions import Transactions
 from pytest_querybudget.recording.loads import MOST_ORIGINS, Caused, Loads, Origin
 from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import MOST_DIGESTS, MOST_SAMPLES, Hop, Statement
+from pytest_querybudget.recording.model import MOST_DIGESTS, Hop, Statement
 from pytest_querybudget.recording.plans import worse
 from pytest_querybudget.recording.repeats import Doubt, Inside, Repeats
+from pytest_querybudget.recording.samples import MOST_SAMPLES
 from pytest_querybudget.recording.writes import Writes
 from pytest_querybudget.stacks.reader import StackReader, stands_here
 

@@ -16,13 +16,12 @@ from pytest_querybudget.recording.loads import Caused, Loads, Origin
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.repeats import Answer, Repeats
+from pytest_querybudget.recording.samples import Sample, TakenLike
 from pytest_querybudget.recording.writes import Writes
 from pytest_querybudget.values import dataclass
 
 # How many different parameter sets of one statement are told apart; beyond it, "many" is all that rules need.
 MOST_DIGESTS = 16
-# How many executions are looked at to see which parameters vary.
-MOST_SAMPLES = 16
 
 # Numbers of statements and of journals in this process: the marks that they leave on frames may outlive them, and an
 # address may be that of another one by then.
@@ -97,33 +96,6 @@ class Meaning:
 
 
 @dataclass(slots=True)
-class Sample:
-    """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
-
-    `rows` is what the execution before it fetched, and `follows` tells whether it asks for what that has brought;
-    `wild` tells the patterns among the parameters that begin with a wildcard, and with which;
-    `text` is the statement where it has literals instead of parameters; `database` tells engines apart, and `call` the
-    calls of the function in whose loop it was sent.
-    """
-
-    values: dict[str, int]
-    listed: int
-    rows: int = 0
-    text: str | None = None
-    database: int = 0
-    follows: bool = False
-    wild: Mapping[str, str] = field(default_factory=dict)
-    call: int = 0
-
-
-class TakenLike(Protocol):
-    """What is remembered of one execution until a rule asks; see `capture.samples.Taken`."""
-
-    def sample(self) -> Sample:
-        """Return what varies."""
-
-
-@dataclass(slots=True)
 class Member:
     """How often one shape of several was sent, and the longest that it took, in seconds."""
 
@@ -142,71 +114,76 @@ class Statement:
     stack: StackLike
     meaning: Meaning | None
     serial: int = field(default_factory=next_serial)
+    window: Any = None
+    dialect: str = ""
+    plan: Any = None
     # Where its shape is one of a family: what was sent of each shape, in the order in which they came.
     members: dict[Any, Member] | None = None
+    # How often it was sent, and how long that took.
     count: int = 0
     failed: int = 0
-    rows: int = 0
-    max_rows: int = 0
     time: float = 0.0
     max_time: float = 0.0
     first: float = 0.0
     last: float = 0.0
-    # The names that the cursor gave the columns of its result.
-    columns: tuple[str, ...] = ()
-    # Different parameter sets, up to MOST_DIGESTS of them.
+
+    # What it asked for: different parameter sets, up to MOST_DIGESTS of them; the first executions, once there were
+    # two, see `samples`; parameters and text of the first one until then; and the latest of all, as a number.
     digests: set[int] = field(default_factory=set)
-    # What the first executions asked for, once there were two; see `samples`.
-    taken: list[TakenLike] = field(default_factory=list)
-    # Parameters and text of the first execution, until a second one makes a sample of them.
+    taken: list[TakenLike] | None = None
     aside: tuple[Mapping[str, Any], str, int] | None = None
-    # None for what wrote nothing, or was not looked at for it: DDL, and what has no lines.
-    writes: Writes | None = None
-    # For loads on behalf of an instance.
-    loads: Loads | None = None
-    # None for what repeats no other, nor itself.
-    repeats: Repeats | None = None
-    # What the latest execution asked for, as a number, and what it was answered, None where nothing was fetched yet.
     asked: int = 0
-    answer: Answer | None = None
-    # Its latest result, as one that brings parents in.
-    origin: Origin | None = None
+
+    # What it was answered: the names that the cursor gave the columns, and the rows that were fetched.
+    columns: tuple[str, ...] = ()
+    rows: int = 0
+    max_rows: int = 0
     # Rows of the latest result, to tell a walk from level to level.
     last_rows: int = 0
     # Digests of the values in it, where it was one row of a table that refers to itself: a walk along a chain.
     last_values: frozenset[int] = frozenset()
-    # Who repeats it, and which step of the stack stands in the loop.
+    # What is compared with the next answer, None where nothing was fetched yet.
+    answer: Answer | None = None
+    # What counts the rows, and whether these are fetched piece by piece.
+    strategy: Any = None
+    streams: bool = False
+
+    # What it did; each None for what does nothing of the kind, as most statements do. What it wrote is not looked at
+    # for DDL, nor for what has no lines.
+    writes: Writes | None = None
+    repeats: Repeats | None = None
+    # What it loaded again for instances that another one has brought in.
+    loads: Loads | None = None
+    # Its latest result, where that brings instances in, and the compiled statement, to find the path along which its
+    # joins did so.
+    origin: Origin | None = None
+    compiled: Any = None
+    # What it loaded into mapped objects and what was read of that, where the audit runs; see `recording.reads`.
+    loaded: Any = None
+    # Whether `Query.get()` sent it, which takes loader options that stand before it.
+    by_query: bool = False
+
+    # Who sends it again, and which step of the stack stands in the loop.
     repeater: Repeater | None = None
     loop: int = -1
-    # The calls of the function in whose loop it runs: how many there were before, when the latest was found to be a new
-    # one, and who made it.
+    # Whether the function in whose loop it runs cuts a list into parts.
+    parts: bool = False
+    # The calls of that function: how many there were before, when the latest was found to be a new one, and who made
+    # it.
     calls: int = 0
     called: int = 0
     calling: Repeater | None = None
-    # Whether the function in whose loop it runs cuts a list into parts.
-    parts: bool = False
-    # Addresses of the coroutine frames it was sent from, where a tracer runs.
-    resumed: set[int] | None = None
-    # Once nothing more can be learned from its stack: the frames that tell that it is the same again, each as how far
-    # away it is, code and instruction, and those that await the current greenlet.
+
+    # How the next execution is recognised. Once nothing more can be learned from its stack: the frames that tell that
+    # it is the same again, each as how far away it is, code and instruction, and those that await the current greenlet.
     near: tuple[tuple[int, Any, int], ...] | None = None
     beyond: tuple[tuple[int, Any, int], ...] = ()
     # The call that sent it last, where one more from there is no loop; see `capture.finder.Call`.
     call: Any = None
     # The same up to the test, where that repeats it: what comes further out is then the same call of the test.
     way: tuple[tuple[int, Any, int], ...] = ()
-    dialect: str = ""
-    plan: Any = None
-    # The compiled statement of an ORM query, to find the path along which its joins brought something in.
-    compiled: Any = None
-    strategy: Any = None
-    # What it loaded into mapped objects and what was read of that, where the audit runs; see `recording.reads`.
-    loaded: Any = None
-    # Whether `Query.get()` sent it, which takes loader options that stand before it.
-    by_query: bool = False
-    # Whether its rows are fetched piece by piece.
-    streams: bool = False
-    window: Any = None
+    # Addresses of the coroutine frames it was sent from, where a tracer runs.
+    resumed: set[int] | None = None
 
     def __repr__(self) -> str:
         """Say what it is without a value of the application."""
@@ -247,7 +224,7 @@ class Statement:
     @property
     def samples(self) -> list[Sample]:
         """What the first executions asked for, none where there was only one."""
-        return [each.sample() for each in self.taken]
+        return [each.sample() for each in self.taken or ()]
 
     @property
     def origins(self) -> Mapping[Origin | None, Caused]:
