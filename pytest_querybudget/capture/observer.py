@@ -218,7 +218,7 @@ class Observer:
         entry.calling = Repeater.APPLICATION
         if index < 0 or 0 <= reading.entered <= index:
             entry.calling = Repeater.REQUEST
-        elif self.finder.repeaters.is_arrangement(journal, frame):
+        elif self.reader.is_arrangement(frame, journal.own):
             entry.calling = Repeater.TEST
 
     def _take_sample(self, journal: Journal, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
