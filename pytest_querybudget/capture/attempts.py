@@ -20,19 +20,28 @@ from pytest_querybudget.capture.transactions import is_autocommit
 ROLLBACK = "_rollback_impl"
 
 
-class SessionAttempt:
-    """What the transaction of a session has written; it is `kept` once that was committed."""
+class Attempt:
+    """What a transaction has written; it is `kept` once that was committed."""
 
-    __slots__ = ("kept", "session", "transaction")
+    __slots__ = ("kept", "transaction")
 
-    def __init__(self, session: Any, transaction: Any, *, kept: bool) -> None:
-        self.session = ref(session)
+    def __init__(self, transaction: Any, *, kept: bool) -> None:
         self.transaction = ref(transaction)
         self.kept = kept
 
     def is_of(self, transaction: Any) -> bool:
         """Return whether it is that of a transaction."""
         return self.transaction() is transaction
+
+
+class SessionAttempt(Attempt):
+    """What the transaction of a session has written."""
+
+    __slots__ = ("session",)
+
+    def __init__(self, session: Any, transaction: Any, *, kept: bool) -> None:
+        super().__init__(transaction, kept=kept)
+        self.session = ref(session)
 
     @property
     def undone(self) -> bool:
@@ -43,20 +52,15 @@ class SessionAttempt:
         return session is None or transaction is None or session.get_transaction() is not transaction
 
 
-class ConnectionAttempt:
+class ConnectionAttempt(Attempt):
     """What the transaction of a plain connection has written, and what the connection calls to roll it back."""
 
-    __slots__ = ("connection", "kept", "transaction", "undone")
+    __slots__ = ("connection", "undone")
 
     def __init__(self, connection: Any, transaction: Any, *, kept: bool) -> None:
+        super().__init__(transaction, kept=kept)
         self.connection = ref(connection)
-        self.transaction = ref(transaction)
-        self.kept = kept
         self.undone = False
-
-    def is_of(self, transaction: Any) -> bool:
-        """Return whether it is that of a transaction."""
-        return self.transaction() is transaction
 
     def __call__(self) -> None:
         """Note that it is rolled back, and let the connection do that."""
@@ -68,10 +72,7 @@ class ConnectionAttempt:
         getattr(connection, ROLLBACK)()
 
 
-Attempt = SessionAttempt | ConnectionAttempt
-
-
-def attempt_of(scope: Scope, connection: Any, transaction: Any) -> Attempt | None:
+def attempt_of(scope: Scope, connection: Any, transaction: Any) -> SessionAttempt | ConnectionAttempt | None:
     """Return what the transaction that a connection is in has written; `transaction` is the connection's own."""
     session = None if scope.session is None else scope.session()
     begun = None if session is None or _is_guest(scope, session) else session.get_transaction()
@@ -106,7 +107,7 @@ def _is_guest(scope: Scope, session: Any) -> bool:
 def keep(scope: Scope, connection: Any) -> None:
     """Note that the application has sent a COMMIT by itself."""
     for each in (scope.attempt, connection.__dict__.get(ROLLBACK)):
-        if isinstance(each, (SessionAttempt, ConnectionAttempt)):
+        if isinstance(each, Attempt):
             each.kept = True
 
 

@@ -12,10 +12,11 @@ from weakref import ref
 
 from pytest_querybudget.capture import orm
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.capture.repeaters import Repeaters, compare, frame_in_tests_thread, mark_of_waiting
+from pytest_querybudget.capture.repeaters import Repeaters, compare
 from pytest_querybudget.capture.rows import CountingFetch, LinkingFetch, returns_rows, streams
 from pytest_querybudget.capture.sessions import Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
+from pytest_querybudget.capture.waiters import frame_in_tests_thread, mark_of_waiting
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Hop, Meaning, Member, StackLike, Statement
 from pytest_querybudget.stacks.marks import MOST_MARKED, Mark, mark_of, resumed
@@ -63,6 +64,7 @@ class Finder:
         self.shapes = shapes
         self.sessions = sessions
         self.repeaters = Repeaters(reader)
+        self.waiters = self.repeaters.waiters
 
     def find(self, journal: Journal, shape: ShapeEntry, context: Any, cursor: Any, start: float) -> Statement:
         """Return the statement of the recording that this shape has where it was sent from."""
@@ -181,7 +183,7 @@ class Finder:
             entry.near = near
             return True
         call = self._call(journal, standing.stack, *standing_at(away, 3), standing.waiting)
-        if call is None or entry.serial not in standing.marks[0].statements:
+        if call is None or entry.serial not in standing.marks[0].serials:
             return False
         entry.call = call
         return True
@@ -208,7 +210,7 @@ class Finder:
                 list(resumed(reading.frames, entry.resumed))
             journal.standing = standing_of(reading, marks, request, waiting)
             entry.call = call
-            self.repeaters.meet(journal, entry, reading)
+            self.waiters.meet(journal, entry, reading)
             return entry
         entry.call = call
         if entry.repeater is not Repeater.APPLICATION:
@@ -236,8 +238,8 @@ class Finder:
         entry.first = entry.first or start
         serial = entry.serial
         for each in marks:
-            each.statements.add(serial)
-            if not len(each.statements) % MOST_MARKED:
+            each.serials.add(serial)
+            if not len(each.serials) % MOST_MARKED:
                 each.forget(self.reader.since)
         self._remember(journal, shape, entry)
         return entry
@@ -282,17 +284,17 @@ class Finder:
                 if each is inside:
                     continue
                 known = frame.f_trace
-                if type(known) is Mark and entry.serial in known.statements:
+                if type(known) is Mark and entry.serial in known.serials:
                     break
                 new.append(frame)
             else:
                 return False
         except ValueError:
             return False
-        if not new or not self.repeaters.is_arrangement(journal, frame):
+        if not new or not self.reader.is_arrangement(frame, journal.own):
             return False
         for frame in new:
-            mark_of(frame).statements.add(entry.serial)
+            mark_of(frame).serials.add(entry.serial)
         entry.calls += 1
         waiting = mark_of_waiting(journal, entry.stack)
         entry.call = self._call(journal, entry.stack, *standing_at(way[1][0], 3), waiting)
@@ -340,7 +342,7 @@ class Finder:
         return client or (None if reading.request is None else mark_of(reading.request))
 
     def _client(self, journal: Journal, reading: Reading) -> Mark | None:
-        call = self.repeaters.call_of(journal, reading)
+        call = self.waiters.call_of(journal, reading)
         if call is not None and call.client is not False:
             return call.client
         frame = self._waiting_client(journal)

@@ -10,7 +10,8 @@ from time import perf_counter
 from types import CodeType, FrameType
 from typing import Any, Literal
 
-from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement, Window, next_serial
+from pytest_querybudget.recording.loads import Origin
+from pytest_querybudget.recording.model import Hop, Recording, Statement, Window, next_serial
 from pytest_querybudget.stacks.alone import alone, uncollected
 from pytest_querybudget.stacks.marks import Mark
 from pytest_querybudget.stacks.reader import Standing, begun_at, thread_frames

@@ -19,19 +19,13 @@ from pytest_querybudget.capture.samples import take_sample
 from pytest_querybudget.capture.sessions import Scope, Sessions
 from pytest_querybudget.capture.shapes import ShapeEntry, Shapes
 from pytest_querybudget.capture.transactions import Transactions
+from pytest_querybudget.recording.loads import MOST_ORIGINS, Caused, Loads, Origin
 from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import (
-    MOST_DIGESTS,
-    MOST_ORIGINS,
-    MOST_SAMPLES,
-    Caused,
-    Doubt,
-    Hop,
-    Inside,
-    Origin,
-    Statement,
-)
+from pytest_querybudget.recording.model import MOST_DIGESTS, Hop, Statement
 from pytest_querybudget.recording.plans import worse
+from pytest_querybudget.recording.repeats import Doubt, Inside, Repeats
+from pytest_querybudget.recording.samples import MOST_SAMPLES
+from pytest_querybudget.recording.writes import Writes
 from pytest_querybudget.stacks.reader import StackReader, stands_here
 
 # How many executions are looked at to tell one call of a function from the next.
@@ -167,8 +161,10 @@ class Observer:
             values = hash((statement, values))
         if entry.count <= MOST_SAMPLES:
             self._take_sample(journal, entry, context, parameters, statement)
-        if entry.doubt is not None:
-            entry.settle()
+        repeats = entry.repeats
+        if repeats is not None and repeats.doubt is not None:
+            repeats = entry.repeats = repeats.settled(entry.answer)
+            repeats.doubt = None
         if values != UNKNOWN:
             # One session may ask several databases, and only the text that is sent names a translated schema.
             key = hash((statement, scope.serial, id(context.dialect), values))
@@ -179,9 +175,10 @@ class Observer:
                     journal.forget_oldest()
             elif journal.barrier < before and (not journal.written or journal.unchanged_since(before, shape)):
                 first = journal.senders[key]
-                doubt = _doubt_of(entry, first) if first.asked == key else None
-                self._note_repeat(journal, entry, first, before)
-                entry.doubt = doubt
+                repeats = entry.repeats = repeats or Repeats()
+                doubt = _doubt_of(repeats, first) if first.asked == key else None
+                self._note_repeat(journal, entry, repeats, first, before)
+                repeats.doubt = doubt
             seen[key] = journal.sequence
             journal.senders[key] = entry
             entry.asked = key
@@ -189,7 +186,7 @@ class Observer:
         entry.digests.add(values if values != UNKNOWN else -entry.count)
         return values
 
-    def _note_repeat(self, journal: Journal, entry: Statement, first: Statement, then: int) -> None:
+    def _note_repeat(self, journal: Journal, entry: Statement, repeats: Repeats, first: Statement, then: int) -> None:
         """Count a repeat of what was sent `then`; two requests that ask for the same are none."""
         stack: Any = entry.stack
         if first is entry and entry.loop >= 0:
@@ -203,13 +200,11 @@ class Observer:
             reading = self.reader.read(sys._getframe(2), journal.own, journal.position)  # noqa: SLF001
             request = self.finder.request(journal, reading)
         if request is None:
-            entry.repeats = entry.repeats or {}
-            entry.repeats[first] = entry.repeats.get(first, 0) + 1
+            repeats.times[first] = repeats.times.get(first, 0) + 1
             return
         since = request.since.get(journal.serial, then)
         if then > since:
-            entry.inside = entry.inside or {}
-            entry.inside.setdefault(first, Inside()).add(since)
+            repeats.inside.setdefault(first, Inside()).add(since)
 
     def _note_call(self, journal: Journal, entry: Statement) -> None:
         """Find out whether the function in whose loop a statement runs was called anew since it was sent last."""
@@ -223,7 +218,7 @@ class Observer:
         entry.calling = Repeater.APPLICATION
         if index < 0 or 0 <= reading.entered <= index:
             entry.calling = Repeater.REQUEST
-        elif self.finder.repeaters.is_arrangement(journal, frame):
+        elif self.reader.is_arrangement(frame, journal.own):
             entry.calling = Repeater.TEST
 
     def _take_sample(self, journal: Journal, entry: Statement, context: Any, parameters: Any, statement: str) -> None:
@@ -251,10 +246,13 @@ class Observer:
             options = context.execution_options["_sa_orm_load_options"]
             state = options._lazy_loaded_from or options._refresh_state  # noqa: SLF001
             origin, path, level = journal.runs.find(None if state is None else state.runid)
-            _note_caused(entry, origin, values, level)
-            if (meaning.cause or meaning.load == "lazy") and scope.commits != entry.last_commit:
-                entry.commits += 1
-                entry.last_commit = scope.commits
+            loads = entry.loads
+            if loads is None:
+                loads = entry.loads = Loads()
+            _note_caused(loads.origins, origin, values, level)
+            if (meaning.cause or meaning.load == "lazy") and scope.commits != loads.commit:
+                loads.commits += 1
+                loads.commit = scope.commits
             if meaning.load == "lazy":
                 path = meaning.path
                 level += 1
@@ -283,34 +281,36 @@ class Observer:
             journal.runs.add(self.next_run, entry.origin, ())
         if kind in ("ddl", "other") or entry.stack is self.reader.nowhere:
             return
+        writes = entry.writes = entry.writes or Writes()
         if context.executemany:
             flush = scope.flushing
             if flush is not None:
                 flush.add_many(entry, context.parameters)
             else:
-                entry.note_batch(len(context.parameters))
+                writes.note_batch(len(context.parameters))
         elif _writes_one_row(entry, cursor):
             if kind != "insert" and entry.count <= MOST_SAMPLES:
                 self._take_sample(journal, entry, context, parameters, statement)
-            self._note_single(journal, entry, scope, context)
+            _note_single(journal, entry, writes, scope, context)
         else:
-            entry.note_batch(getattr(cursor, "rowcount", None) or 0)
+            writes.note_batch(getattr(cursor, "rowcount", None) or 0)
 
-    def _note_single(self, journal: Journal, entry: Statement, scope: Scope, context: Any) -> None:
-        """Count a write of one row, and the flush or transaction that it is the first of."""
-        flush = scope.flushing
-        entry.single += 1
-        if flush is None or flush.add(entry):
-            transaction = context.root_connection.get_transaction()
-            before, entry.attempt = entry.attempt, attempt_of(scope, context.root_connection, transaction)
-            # What was rolled back and is written again is a retry, not a loop.
-            undone = before is not None and before is not entry.attempt and before.undone
-            if (journal.barrier < entry.written and not undone) or not entry.units:
-                entry.note_unit(id(context.dialect))
-            if entry.transaction is None or entry.transaction() is not transaction:
-                entry.transactions += 1
-                entry.transaction = None if transaction is None else ref(transaction)
-        entry.written = journal.sequence
+
+def _note_single(journal: Journal, entry: Statement, writes: Writes, scope: Scope, context: Any) -> None:
+    """Count a write of one row, and the flush or transaction that it is the first of."""
+    flush = scope.flushing
+    writes.single += 1
+    if flush is None or flush.add(entry):
+        transaction = context.root_connection.get_transaction()
+        before, writes.attempt = writes.attempt, attempt_of(scope, context.root_connection, transaction)
+        # What was rolled back and is written again is a retry, not a loop.
+        undone = before is not None and before is not writes.attempt and before.undone
+        if (journal.barrier < writes.latest and not undone) or not writes.sent:
+            writes.note_unit(id(context.dialect))
+        if writes.transaction is None or writes.transaction() is not transaction:
+            writes.transactions += 1
+            writes.transaction = None if transaction is None else ref(transaction)
+    writes.latest = journal.sequence
 
 
 def _note_control(journal: Journal, scope: Scope, shape: ShapeEntry, connection: Any) -> None:
@@ -322,18 +322,15 @@ def _note_control(journal: Journal, scope: Scope, shape: ShapeEntry, connection:
         keep(scope, connection)
 
 
-def _doubt_of(entry: Statement, first: Statement) -> Doubt | None:
+def _doubt_of(repeats: Repeats, first: Statement) -> Doubt | None:
     """Return what a repeat is compared with once it is fetched, None where the first answer is not known."""
     if first.answer is None:
         return None
-    inside = (entry.inside or {}).get(first)
-    return Doubt(first, first.answer, (entry.repeats or {}).get(first, 0), None if inside is None else copy(inside))
+    inside = repeats.inside.get(first)
+    return Doubt(first, first.answer, repeats.times.get(first, 0), None if inside is None else copy(inside))
 
 
-def _note_caused(entry: Statement, origin: Origin | None, values: int, level: int) -> None:
-    origins = entry.origins
-    if origins is None:
-        origins = entry.origins = {}
+def _note_caused(origins: dict[Origin | None, Caused], origin: Origin | None, values: int, level: int) -> None:
     caused = origins.get(origin)
     if caused is not None:
         levels = caused.levels

@@ -7,8 +7,9 @@ from typing import Any
 
 from pytest_querybudget.capture.parameters import are_plain, digests, grouped, list_length, words_of
 from pytest_querybudget.capture.shapes import ShapeEntry
-from pytest_querybudget.recording.model import Sample, Statement
+from pytest_querybudget.recording.model import Statement
 from pytest_querybudget.recording.patterns import leading_wildcard
+from pytest_querybudget.recording.samples import Sample
 
 # How many parameters, and how long a text among them, may be kept until a rule asks for digests of them.
 MOST_KEPT = 32
@@ -80,6 +81,8 @@ def _take(entry: Statement, taken: Taken) -> None:
     if len(values) > MOST_KEPT or not are_plain(values) or _are_long(values):
         # What the application may change, or what is large, is not kept.
         taken.sample()
+    if entry.taken is None:
+        entry.taken = []
     entry.taken.append(taken)
 
 

@@ -8,7 +8,9 @@ from weakref import ref
 
 from pytest_querybudget.capture.harmless import harmless
 from pytest_querybudget.capture.journal import Journal
-from pytest_querybudget.recording.model import Flushes, Origin, Statement
+from pytest_querybudget.recording.loads import Origin
+from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.recording.writes import Flushes, Writes
 from pytest_querybudget.stacks.alone import alone
 
 
@@ -32,9 +34,7 @@ class Flush:
         self.single[entry] = known + 1
         if known:
             return False
-        if entry.flushes is None:
-            entry.flushes = Flushes()
-        entry.flushes.single += 1
+        _flushes_of(entry).single += 1
         return True
 
     def add_many(self, entry: Statement, parameters: Any) -> None:
@@ -51,9 +51,14 @@ class Flush:
                 table = entry.shape.facts.writes
                 tables[table] = tables.get(table, 0) + rows
         for entry in {**self.single, **self.many}:
-            if entry.flushes is None:
-                entry.flushes = Flushes()
-            entry.flushes.note_rows(tables[entry.shape.facts.writes])
+            _flushes_of(entry).note_rows(tables[entry.shape.facts.writes])
+
+
+def _flushes_of(entry: Statement) -> Flushes:
+    """Return the flushes that sent a statement, to be added to."""
+    writes = entry.writes = entry.writes or Writes()
+    flushes = writes.flushes = writes.flushes or Flushes()
+    return flushes
 
 
 class Scope:

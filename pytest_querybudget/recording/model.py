@@ -12,20 +12,16 @@ from dataclasses import field
 from typing import Any, Protocol
 
 from pytest_querybudget.recording.connections import Connections, Transactions
+from pytest_querybudget.recording.loads import Caused, Loads, Origin
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.recording.repeats import Answer, Repeats
+from pytest_querybudget.recording.samples import Sample, TakenLike
+from pytest_querybudget.recording.writes import Writes
 from pytest_querybudget.values import dataclass
 
 # How many different parameter sets of one statement are told apart; beyond it, "many" is all that rules need.
 MOST_DIGESTS = 16
-# How many executions are looked at to see which parameters vary.
-MOST_SAMPLES = 16
-# How many results that brought in parents are told apart for one statement.
-MOST_ORIGINS = 1024
-
-# Up to how many rows that are written at one time are counted exactly.
-MOST_FLUSHED = 16
-
 
 # Numbers of statements and of journals in this process: the marks that they leave on frames may outlive them, and an
 # address may be that of another one by then.
@@ -99,136 +95,12 @@ class Meaning:
         return str(self.path[-1]) if self.path and self.load in ("lazy", "eager") else None
 
 
-@dataclass(slots=True, eq=False)
-class Origin:
-    """One result that brought parents in: the statement that loaded it. `many` is True for a loop of them."""
-
-    statement: Statement
-    many: bool = False
-
-
-@dataclass(slots=True)
-class Caused:
-    """Loads that the parents of one origin caused: whether for more than one parent, and how many at each level.
-
-    The level is how many lazy loads lie between the origin and the parent: a walk along a chain makes one at each.
-    """
-
-    first: int
-    varied: bool = False
-    levels: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def count(self) -> int:
-        """How many loads."""
-        return sum(self.levels.values())
-
-
-@dataclass(slots=True)
-class Inside:
-    """Repeats inside of one web request: how many in the latest one, by when it began, and the most in any."""
-
-    since: int = -1
-    count: int = 0
-    most: int = 0
-
-    def add(self, since: int) -> None:
-        """Count one more in the request that began at `since`."""
-        self.count = self.count + 1 if since == self.since else 1
-        self.since = since
-        self.most = max(self.most, self.count)
-
-
-@dataclass(slots=True)
-class Doubt:
-    """What the statement that ran `first` has answered, until it is known whether a repeat of it answers the same.
-
-    `times` and `inside` are what was known of repeats before that one.
-    """
-
-    first: Statement
-    answer: tuple[str, int]
-    times: int
-    inside: Inside | None
-
-    def is_true_after(self, answer: tuple[str, int]) -> bool:
-        """Return whether the second answer is another one, and so the repeat none.
-
-        The first row of one says nothing of the number of rows in the other.
-        """
-        (fetched, before), (how, now) = self.answer, answer
-        return fetched == how and before != now
-
-
-@dataclass(slots=True)
-class Sample:
-    """What is remembered of one execution to see what varies: digests by parameter, the length of the IN list.
-
-    `rows` is what the execution before it fetched, and `follows` tells whether it asks for what that has brought;
-    `wild` tells the patterns among the parameters that begin with a wildcard, and with which;
-    `text` is the statement where it has literals instead of parameters; `database` tells engines apart, and `call` the
-    calls of the function in whose loop it was sent.
-    """
-
-    values: dict[str, int]
-    listed: int
-    rows: int = 0
-    text: str | None = None
-    database: int = 0
-    follows: bool = False
-    wild: Mapping[str, str] = field(default_factory=dict)
-    call: int = 0
-
-
-class TakenLike(Protocol):
-    """What is remembered of one execution until a rule asks; see `capture.samples.Taken`."""
-
-    def sample(self) -> Sample:
-        """Return what varies."""
-
-
 @dataclass(slots=True)
 class Member:
     """How often one shape of several was sent, and the longest that it took, in seconds."""
 
     count: int = 0
     max_time: float = 0.0
-
-
-@dataclass(slots=True)
-class Batches:
-    """What was written at one time: how many times it was so many rows."""
-
-    sizes: dict[int, int] = field(default_factory=dict)
-
-    @property
-    def ended(self) -> int:
-        """How many times something was written, but for what failed."""
-        return sum(self.sizes.values())
-
-    def note_rows(self, rows: int) -> None:
-        """Note what was written at one time."""
-        size = min(rows, MOST_FLUSHED)
-        self.sizes[size] = self.sizes.get(size, 0) + 1
-
-    def of(self, rows: int) -> int:
-        """Return how many times it was so many rows, or more."""
-        return sum(many for size, many in self.sizes.items() if size >= rows)
-
-    def wrote(self, rows: int) -> bool:
-        """Return whether it was so many rows half of the times or more: the end of each list may be a few."""
-        return 0 < self.ended <= 2 * self.of(rows)
-
-
-@dataclass(slots=True)
-class Flushes(Batches):
-    """The flushes that sent a statement: how many sent it with a single row, and what each of them wrote.
-
-    The rows are those of its table, whichever statements wrote them: a row with columns of its own is still one of the
-    batch.
-    """
-
-    single: int = 0
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -242,91 +114,76 @@ class Statement:
     stack: StackLike
     meaning: Meaning | None
     serial: int = field(default_factory=next_serial)
+    window: Any = None
+    dialect: str = ""
+    plan: Any = None
     # Where its shape is one of a family: what was sent of each shape, in the order in which they came.
     members: dict[Any, Member] | None = None
+    # How often it was sent, and how long that took.
     count: int = 0
     failed: int = 0
-    rows: int = 0
-    max_rows: int = 0
     time: float = 0.0
     max_time: float = 0.0
     first: float = 0.0
     last: float = 0.0
-    # The names that the cursor gave the columns of its result.
-    columns: tuple[str, ...] = ()
-    # Different parameter sets, up to MOST_DIGESTS of them.
+
+    # What it asked for: different parameter sets, up to MOST_DIGESTS of them; the first executions, once there were
+    # two, see `samples`; parameters and text of the first one until then; and the latest of all, as a number.
     digests: set[int] = field(default_factory=set)
-    # What the first executions asked for, once there were two; see `samples`.
-    taken: list[TakenLike] = field(default_factory=list)
-    # Parameters and text of the first execution, until a second one makes a sample of them.
+    taken: list[TakenLike] | None = None
     aside: tuple[Mapping[str, Any], str, int] | None = None
-    # How many sends the application is answerable for: a flush is one, whatever the unit of work makes of it.
-    units: int = 0
-    # The same for each database, where there are several; `units` is the highest.
-    databases: dict[int, int] | None = None
-    # None where no flush sends it.
-    flushes: Flushes | None = None
-    # What the application itself wrote with executions of many rows, None where there were none.
-    batches: Batches | None = None
-    written: int = 0
-    # Executions that wrote one row each.
-    single: int = 0
-    # In how many transactions after one another it wrote, and the latest of them, as a weak reference.
-    transactions: int = 0
-    transaction: Any = None
-    # What that transaction has written, and whether it was undone.
-    attempt: Any = None
-    # For loads on behalf of an instance: what each origin's parents caused.
-    origins: dict[Origin | None, Caused] | None = None
-    # Repeats of the same parameters with nothing written in between, by the statement that ran first.
-    repeats: dict[Statement, int] | None = None
-    # The same inside of one web request.
-    inside: dict[Statement, Inside] | None = None
-    # What the latest execution asked for, as a number, and what it was answered: whether its rows were fetched one by
-    # one or all at once, and how many these were, or a digest of the only value; None where nothing was fetched yet.
     asked: int = 0
-    answer: tuple[str, int] | None = None
-    doubt: Doubt | None = None
-    origin: Origin | None = None
-    # For loads of what a commit may have expired: after how many different commits, and the number of the latest.
-    commits: int = 0
-    last_commit: int = 0
+
+    # What it was answered: the names that the cursor gave the columns, and the rows that were fetched.
+    columns: tuple[str, ...] = ()
+    rows: int = 0
+    max_rows: int = 0
     # Rows of the latest result, to tell a walk from level to level.
     last_rows: int = 0
     # Digests of the values in it, where it was one row of a table that refers to itself: a walk along a chain.
     last_values: frozenset[int] = frozenset()
-    # Who repeats it, and which step of the stack stands in the loop.
+    # What is compared with the next answer, None where nothing was fetched yet.
+    answer: Answer | None = None
+    # What counts the rows, and whether these are fetched piece by piece.
+    strategy: Any = None
+    streams: bool = False
+
+    # What it did; each None for what does nothing of the kind, as most statements do. What it wrote is not looked at
+    # for DDL, nor for what has no lines.
+    writes: Writes | None = None
+    repeats: Repeats | None = None
+    # What it loaded again for instances that another one has brought in.
+    loads: Loads | None = None
+    # Its latest result, where that brings instances in, and the compiled statement, to find the path along which its
+    # joins did so.
+    origin: Origin | None = None
+    compiled: Any = None
+    # What it loaded into mapped objects and what was read of that, where the audit runs; see `recording.reads`.
+    loaded: Any = None
+    # Whether `Query.get()` sent it, which takes loader options that stand before it.
+    by_query: bool = False
+
+    # Who sends it again, and which step of the stack stands in the loop.
     repeater: Repeater | None = None
     loop: int = -1
-    # The calls of the function in whose loop it runs: how many there were before, when the latest was found to be a new
-    # one, and who made it.
+    # Whether the function in whose loop it runs cuts a list into parts.
+    parts: bool = False
+    # The calls of that function: how many there were before, when the latest was found to be a new one, and who made
+    # it.
     calls: int = 0
     called: int = 0
     calling: Repeater | None = None
-    # Whether the function in whose loop it runs cuts a list into parts.
-    parts: bool = False
-    # Addresses of the coroutine frames it was sent from, where a tracer runs.
-    resumed: set[int] | None = None
-    # Once nothing more can be learned from its stack: the frames that tell that it is the same again, each as how far
-    # away it is, code and instruction, and those that await the current greenlet.
+
+    # How the next execution is recognised. Once nothing more can be learned from its stack: the frames that tell that
+    # it is the same again, each as how far away it is, code and instruction, and those that await the current greenlet.
     near: tuple[tuple[int, Any, int], ...] | None = None
     beyond: tuple[tuple[int, Any, int], ...] = ()
     # The call that sent it last, where one more from there is no loop; see `capture.finder.Call`.
     call: Any = None
     # The same up to the test, where that repeats it: what comes further out is then the same call of the test.
     way: tuple[tuple[int, Any, int], ...] = ()
-    dialect: str = ""
-    plan: Any = None
-    # The compiled statement of an ORM query, to find the path along which its joins brought something in.
-    compiled: Any = None
-    strategy: Any = None
-    # What it loaded into mapped objects and what was read of that, where the audit runs; see `recording.reads`.
-    loaded: Any = None
-    # Whether `Query.get()` sent it, which takes loader options that stand before it.
-    by_query: bool = False
-    # Whether its rows are fetched piece by piece.
-    streams: bool = False
-    window: Any = None
+    # Addresses of the coroutine frames it was sent from, where a tracer runs.
+    resumed: set[int] | None = None
 
     def __repr__(self) -> str:
         """Say what it is without a value of the application."""
@@ -367,7 +224,17 @@ class Statement:
     @property
     def samples(self) -> list[Sample]:
         """What the first executions asked for, none where there was only one."""
-        return [each.sample() for each in self.taken]
+        return [each.sample() for each in self.taken or ()]
+
+    @property
+    def origins(self) -> Mapping[Origin | None, Caused]:
+        """What the parents of each origin caused it to load; nothing for what is no load on behalf of an instance."""
+        return {} if self.loads is None else self.loads.origins
+
+    @property
+    def commits(self) -> int:
+        """After how many different commits it loaded again what they may have expired."""
+        return 0 if self.loads is None else self.loads.commits
 
     @property
     def is_located(self) -> bool:
@@ -378,34 +245,6 @@ class Statement:
     def location(self) -> Place | None:
         """The innermost line of the application, None where there is none or it was not asked for."""
         return self.stack.places[0] if self.stack.places else None
-
-    def settle(self) -> None:
-        """Take back the latest repeat where its answer was another one: whoever changed it, it was no repeat.
-
-        The answer is there only when it was fetched, which is after the repeat was noted.
-        """
-        doubt, self.doubt = self.doubt, None
-        if doubt is None or self.answer is None or not doubt.is_true_after(self.answer):
-            return
-        for known, before in ((self.repeats, doubt.times), (self.inside, doubt.inside)):
-            kept: Any = known
-            if before:
-                kept[doubt.first] = before
-            elif kept:
-                kept.pop(doubt.first, None)
-
-    def note_batch(self, rows: int) -> None:
-        """Note an execution that wrote many rows: none where the driver does not say how many."""
-        if self.batches is None:
-            self.batches = Batches()
-        self.batches.note_rows(rows)
-
-    def note_unit(self, database: int) -> None:
-        """Count one send for its database: no other statement could have written to two of them at once."""
-        if self.databases is None:
-            self.databases = {}
-        sent = self.databases[database] = self.databases.get(database, 0) + 1
-        self.units = max(self.units, sent)
 
 
 @dataclass(slots=True, eq=False, repr=False)

@@ -9,8 +9,9 @@ from typing import Any
 
 from pytest_querybudget.findings.loaders import LoaderCure
 from pytest_querybudget.findings.model import Finding
+from pytest_querybudget.recording.loads import Origin
 from pytest_querybudget.recording.loops import Repeater
-from pytest_querybudget.recording.model import Hop, Meaning, Origin, Recording, Statement, Window
+from pytest_querybudget.recording.model import Hop, Meaning, Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.cures import (
@@ -212,7 +213,7 @@ def loop_of_lookups(statement: Statement, threshold: float, window: Window) -> V
 def _is_unplaced(statement: Statement) -> bool:
     """Return whether a load's parents came from no query: they were made in this session."""
     meaning = statement.meaning
-    return meaning is not None and meaning.load in ON_BEHALF and set(statement.origins or ()) == {None}
+    return meaning is not None and meaning.load in ON_BEHALF and set(statement.origins) == {None}
 
 
 def _loads(window: Window, threshold: float) -> Iterator[LazyLoads]:
@@ -221,7 +222,7 @@ def _loads(window: Window, threshold: float) -> Iterator[LazyLoads]:
         meaning = each.meaning
         if meaning is None or meaning.load not in ON_BEHALF:
             continue
-        for origin, caused in (each.origins or {}).items():
+        for origin, caused in each.origins.items():
             if origin is None or _is_polled(origin):
                 continue
             group = groups.setdefault((*_subject(meaning), origin), _Group())
@@ -274,7 +275,7 @@ def _levels(statements: Iterable[Statement], origin: Origin | None) -> Counter[i
     """Return how many loads the parents of an origin caused at each level."""
     levels: Counter[int] = Counter()
     for each in statements:
-        levels.update((each.origins or {})[origin].levels)
+        levels.update(each.origins[origin].levels)
     return levels
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Meaning, Recording, StackLike, Statement, Window
+from pytest_querybudget.recording.repeats import Repeats
 from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.loops import LoopRule, caller
 from pytest_querybudget.rules.no_n_plus_one import loop_of_lookups
@@ -110,16 +111,16 @@ class NoRepeatedQueries(LoopRule):
 
 def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
     for each in window:
-        each.settle()
-        if not (each.repeats or each.inside) or not _can_repeat(each):
+        repeats = None if each.repeats is None else each.repeats.settled(each.answer)
+        if repeats is None or not (repeats.times or repeats.inside) or not _can_repeat(each):
             continue
         # Different parameters from one loop are an N+1: one set of statements is one finding.
         if loop_of_lookups(each, 2, window) is not None or _is_load_of_many(each):
             continue
-        judgements = {first: _judge(first, each) for first in (*(each.repeats or ()), *(each.inside or ()))}
+        judgements = {first: _judge(first, each, repeats) for first in (*repeats.times, *repeats.inside)}
         for who in (Repeater.APPLICATION, Repeater.TEST):
             firsts = [first for first, judgement in judgements.items() if judgement is who]
-            count = sum(_times(first, each) for first in firsts) + 1
+            count = sum(_times(first, repeats) for first in firsts) + 1
             if firsts and count >= threshold:
                 first = min(firsts, key=lambda one: one.first)
                 yield Repeated(
@@ -137,10 +138,10 @@ def _repeats(window: Window, threshold: float) -> Iterator[Finding]:
                 break
 
 
-def _times(first: Statement, again: Statement) -> int:
+def _times(first: Statement, repeats: Repeats) -> int:
     """Return how often a statement was repeated; of several requests that with the most repeats counts."""
-    inside = (again.inside or {}).get(first)
-    return max((again.repeats or {}).get(first, 0), inside.most if inside else 0)
+    inside = repeats.inside.get(first)
+    return max(repeats.times.get(first, 0), inside.most if inside else 0)
 
 
 def _can_repeat(statement: Statement) -> bool:
@@ -151,10 +152,10 @@ def _can_repeat(statement: Statement) -> bool:
 
 
 def _is_load_of_many(statement: Statement) -> bool:
-    return any(caused.varied for caused in (statement.origins or {}).values())
+    return any(caused.varied for caused in statement.origins.values())
 
 
-def _judge(first: Statement, again: Statement) -> Repeater | None:
+def _judge(first: Statement, again: Statement, repeats: Repeats) -> Repeater | None:
     """Say who is answerable for running `again` although `first` had run."""
     if _is(again, "refresh") and not _is(first, "refresh"):
         # Whoever refreshes once wants to know it anew.
@@ -162,7 +163,7 @@ def _judge(first: Statement, again: Statement) -> Repeater | None:
     if _is(again, "expired") and not _is(first, "expired"):
         # One reload of what a commit has expired: it grows with nothing.
         return None
-    if first in (again.inside or ()):
+    if first in repeats.inside:
         return Repeater.APPLICATION
     if first is again:
         return again.repeater

@@ -8,6 +8,7 @@ from pytest_querybudget.findings.model import Finding
 from pytest_querybudget.recording.loops import Repeater
 from pytest_querybudget.recording.model import Recording, Statement, Window
 from pytest_querybudget.recording.places import Place
+from pytest_querybudget.recording.writes import Batches, Writes
 from pytest_querybudget.rules.base import Options
 from pytest_querybudget.rules.loops import LoopRule, caller, loop_place
 from pytest_querybudget.rules.varying import asks_the_same, keys_of, writes_the_same
@@ -122,77 +123,75 @@ class NoWriteLoops(LoopRule):
         """Yield each statement that a loop sends row by row."""
         for window in recording.select(options.phase):
             for each in window:
-                if each.shape.kind not in ("insert", "update", "delete") or each.units < options.threshold:
+                writes = each.writes
+                if writes is None or writes.units < options.threshold:
                     continue
-                if each.repeater not in (Repeater.APPLICATION, Repeater.TEST) or _is_step_by_step(each, window):
+                if each.repeater not in (Repeater.APPLICATION, Repeater.TEST) or _is_step_by_step(each, writes, window):
                     continue
-                if _is_in_batches(each, window):
+                if _is_in_batches(each, writes, window):
                     continue
-                yield _finding(each, own=each.repeater is Repeater.TEST)
+                yield _finding(each, writes, own=each.repeater is Repeater.TEST)
 
 
-def _is_in_batches(statement: Statement, window: Window) -> bool:
+def _is_in_batches(statement: Statement, writes: Writes, window: Window) -> bool:
     """Return whether what a loop writes are batches, of which SQLAlchemy sends row after row, or belongs to some.
 
     One flush for all would send them so, too. A few rows beside many of another table belong to their batches where
     not each of these has some, or where the function cuts a list into parts: else it may be one parent with its
     children that is flushed each time.
     """
-    flushes = statement.flushes
-    if statement.parts and _has_batches_beside(statement, window):
+    flushes = writes.flushes
+    if statement.parts and _has_batches_beside(statement, writes, window):
         return True
     if flushes is None:
         return False
     if flushes.wrote(_PART if statement.parts else _BATCH):
         return True
+    beside = (each.writes.flushes for each in window if each.stack is statement.stack and each.writes is not None)
     return any(
-        each.stack is statement.stack
-        and each.flushes is not None
-        and each.flushes.wrote(_BATCH)
-        and (statement.parts or each.flushes.ended > flushes.single)
-        for each in window
+        each is not None and each.wrote(_BATCH) and (statement.parts or each.ended > flushes.single) for each in beside
     )
 
 
-def _has_batches_beside(statement: Statement, window: Window) -> bool:
+def _has_batches_beside(statement: Statement, writes: Writes, window: Window) -> bool:
     """Return whether the loop that sends single rows sends a batch for each of them, or for each other one.
 
     What is over before the other begins is not of one loop.
     """
     return any(
         batches.wrote(_PART)
-        and statement.units <= 2 * batches.of(_PART)
+        and writes.units <= 2 * batches.of(_PART)
         and each.first < statement.last
         and statement.first < each.last
         for each in _of_its_loop(statement, window)
-        for batches in (each.flushes, each.batches)
-        if batches is not None
+        for batches in _batches_of(each)
     )
 
 
-def _is_step_by_step(statement: Statement, window: Window) -> bool:
+def _batches_of(statement: Statement) -> Iterator[Batches]:
+    writes = statement.writes
+    if writes is not None:
+        yield from (each for each in (writes.flushes, writes.batches) if each is not None)
+
+
+def _is_step_by_step(statement: Statement, writes: Writes, window: Window) -> bool:
     """Return whether one write after the other is sent for a reason that the code shows.
 
     One row that is written again and again tells others how far the work has come, when it is committed each time, or
     the loop itself, when it asks for it. Where each round of the loop asks for the next row and marks it, as those who
     drain a queue do, each has a transaction of its own: others may take theirs from the same queue.
     """
-    committed = statement.transactions >= statement.units
+    committed = writes.transactions >= writes.units
     is_one = statement.shape.kind != "insert" and writes_the_same(statement)
     if committed and is_one:
         return True
-    together = list(_together(statement, window))
+    together = [each for each in _of_its_loop(statement, window) if each.count >= writes.units]
     if is_one:
         return any(set(statement.shape.facts.writes) & set(each.shape.facts.reads) for each in together)
     marked = {
         table for each in together if each.shape.kind in ("update", "delete") for table in each.shape.facts.writes
     }
     return committed and any(marked & set(each.shape.tables) and _takes_the_next(each) for each in together)
-
-
-def _together(statement: Statement, window: Window) -> Iterator[Statement]:
-    """Yield what is sent as often as a write, in the same loop."""
-    return (each for each in _of_its_loop(statement, window) if each.count >= statement.units)
 
 
 def _of_its_loop(statement: Statement, window: Window) -> Iterator[Statement]:
@@ -214,19 +213,19 @@ def _takes_the_next(statement: Statement) -> bool:
     return bool(statement.columns) and statement.shape.kind != "insert" and writes_the_same(statement)
 
 
-def _finding(statement: Statement, *, own: bool) -> WriteLoop:
+def _finding(statement: Statement, writes: Writes, *, own: bool) -> WriteLoop:
     facts = statement.shape.facts
     keys = keys_of(statement) or [each.column for each in facts.binds]
     return WriteLoop(
         sql=facts.sql,
         tables=facts.writes,
-        count=statement.single,
+        count=writes.single,
         location=statement.location,
         chain=statement.stack.places,
         declared_only=own,
         kind=statement.shape.kind,
         table=facts.table or ", ".join(facts.writes),
-        flushes=0 if statement.flushes is None else statement.flushes.single,
+        flushes=0 if writes.flushes is None else writes.flushes.single,
         key=next((each.column for each in facts.binds if each.role == "equal" and each.column in keys), None),
         loop=loop_place(statement),
     )

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import field
 from typing import Any
 
-from pytest_querybudget.recording.model import Hop, Origin, Recording, Statement
+from pytest_querybudget.recording.loads import Origin
+from pytest_querybudget.recording.model import Hop, Recording, Statement
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.reads import Column, Loaded
 from pytest_querybudget.rules.base import Options, Rule
@@ -151,7 +152,7 @@ def changed(brought: Brought, everything: Iterable[Brought]) -> Changed | None:
 
 
 def _origin(statement: Statement) -> Changed | None:
-    found: list[Origin] = [each for each in statement.origins or () if each is not None]
+    found: list[Origin] = [each for each in statement.origins if each is not None]
     return Changed.of(found[0].statement) if found else None
 
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pytest_querybudget.recording.model import Sample, Statement
+from pytest_querybudget.recording.model import Statement
+from pytest_querybudget.recording.samples import Sample
 from pytest_querybudget.rules.loops import brought_in_by
 from pytest_querybudget.values import dataclass
 

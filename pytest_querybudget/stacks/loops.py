@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dis import EXTENDED_ARG, get_instructions, hasjabs, hasjrel, opmap
 from itertools import pairwise
-from types import CodeType
+from types import CodeType, FrameType
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -78,6 +78,10 @@ class Loops:
         if known is None:
             known = _remember(self.known, code, looping(code))
         return instruction in known[1]
+
+    def holds(self, frame: FrameType) -> bool:
+        """Return whether a frame stands in a loop of its function."""
+        return self.contains(frame.f_code, frame.f_lasti)
 
     def lines(self, code: CodeType) -> tuple[frozenset[int], frozenset[int]]:
         """Return the lines of a function that lie in a loop of it, and those that do so at least in part.

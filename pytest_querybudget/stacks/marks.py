@@ -8,9 +8,9 @@ from types import FrameType
 from typing import Any
 
 RESUMABLE = CO_COROUTINE | CO_GENERATOR | CO_ASYNC_GENERATOR
-# How many statements a mark remembers before those of earlier tests are dropped: a worker's frame outlives them all.
+# How many numbers a mark remembers before those of earlier tests are dropped: a worker's frame outlives them all.
 MOST_MARKED = 256
-# How many places of a function are told apart, where it waits while statements are sent.
+# How many places of a function are told apart, where it waits for what runs.
 MOST_PLACES = 1 << 20
 
 
@@ -22,20 +22,20 @@ class Mark:
     A tracer that put its own function there is called as before.
     """
 
-    __slots__ = ("before", "since", "statements")
+    __slots__ = ("before", "serials", "since")
 
     def __init__(self, before: Any) -> None:
         self.before = before
-        # The numbers of those that were sent from the frame.
-        self.statements: set[int] = set()
-        # Where this is the frame of a request: how many statements each journal, by number, had before its first one.
+        # The numbers of what ran from the frame, and of what it has waited for; see `waits_for`.
+        self.serials: set[int] = set()
+        # Where this is the frame of a request: how far each journal, by number, had counted when it began.
         self.since: dict[int, int] = {}
 
     def forget(self, since: int) -> None:
         """Forget what came before the test whose journal is `since`."""
         # The lowest of those that it has waited for; see `waits_for`.
         lowest = waits_for(since)
-        self.statements = {each for each in self.statements if each >= since or each <= lowest}
+        self.serials = {each for each in self.serials if each >= since or each <= lowest}
         self.since = {each: sent for each, sent in self.since.items() if each >= since}
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
@@ -45,9 +45,9 @@ class Mark:
         return self
 
 
-def waits_for(statement: int) -> int:
-    """Return the number that the mark on a waiting frame has for a statement: those who send it remember its own."""
-    return -1 - statement * MOST_PLACES
+def waits_for(serial: int) -> int:
+    """Return the number that the mark on a waiting frame has for what runs: its own is on those who run it."""
+    return -1 - serial * MOST_PLACES
 
 
 def mark_of(frame: FrameType) -> Mark:
@@ -58,19 +58,19 @@ def mark_of(frame: FrameType) -> Mark:
     return known
 
 
-def mark(frames: Sequence[FrameType], statement: int) -> int:
-    """Mark frames as those from which a statement was sent, and return the innermost that was marked with it before.
+def mark(frames: Sequence[FrameType], serial: int) -> int:
+    """Mark frames with the number of what runs from them, and return the innermost that was marked with it before.
 
     Returns -1 when none was: no call that was active then is active now.
     """
     found = -1
     for index, frame in enumerate(frames):
-        known = mark_of(frame).statements
-        if statement in known:
+        known = mark_of(frame).serials
+        if serial in known:
             # All frames further out were active at that time, too.
             found = index
             break
-        known.add(statement)
+        known.add(serial)
     return found
 
 

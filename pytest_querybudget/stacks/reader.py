@@ -291,6 +291,11 @@ class StackReader:
         near, beyond = tuple(steps[:inside]), tuple(steps[inside:])
         return Reading(stack, frames, framed, request, near, beyond, _called(parts), tuple(parts))
 
+    def is_arrangement(self, frame: FrameType, own: frozenset[int]) -> bool:
+        """Return whether a frame is the test's, or that of what arranges for it, such as a fixture."""
+        code = frame.f_code
+        return id(code) in own or self.files.is_arrangement(code, frame.f_globals)
+
     def _walk(
         self, frame: FrameType | None, own: frozenset[int]
     ) -> tuple[list[Part], list[FrameType], FrameType | None, FrameType | None]:

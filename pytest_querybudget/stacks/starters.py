@@ -109,11 +109,8 @@ class Starters:
             if outer and self._all_loop(others, outer):
                 return True
         # One that waits in each round may have been called twice, and have gone round once: polling, for instance.
-        waits = link.repeated or (link.once and any(map(self._stands, stack.frames)))
+        waits = link.repeated or (link.once and any(map(self.loops.holds, stack.frames)))
         return None if waits else False
-
-    def _stands(self, frame: FrameType) -> bool:
-        return self.loops.contains(frame.f_code, frame.f_lasti)
 
     def _goes_round(self, stack: Waiting) -> bool:
         """Return whether the innermost function that was there before waits in a loop of it, for what it names there.
@@ -121,7 +118,7 @@ class Starters:
         One that works off what it has put down line by line, as to undo it, names it elsewhere.
         """
         frame = stack.frames[stack.again]
-        if not self._stands(frame):
+        if not self.loops.holds(frame):
             return False
         inner = [each.f_code for each in stack.frames[stack.again + 1 :] if not _is_comprehension(each.f_code)]
         code = stack.frames[stack.function_of(stack.again)].f_code

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from pytest_querybudget import query_budget
-from pytest_querybudget.recording.model import Doubt, Inside, Recording, Statement
+from pytest_querybudget.recording.model import Recording, Statement
+from pytest_querybudget.recording.repeats import Doubt, Inside, Repeats
 
 METADATA = MetaData()
 LINE = Table("answered_line", METADATA, Column("id", Integer, primary_key=True), Column("text", String))
@@ -37,9 +38,8 @@ def write(connection: Connection, sql: str = "INSERT INTO answered_line (text) V
 
 def repeats(recording: Recording) -> int:
     """Return how many repeats were counted in the end."""
-    for each in recording.statements():
-        each.settle()
-    return sum(sum((each.repeats or {}).values()) for each in recording.statements())
+    found = [each.repeats.settled(each.answer) for each in recording.statements() if each.repeats is not None]
+    return sum(sum(each.times.values()) for each in found)
 
 
 COUNT = select(func.count()).select_from(LINE)
@@ -112,17 +112,13 @@ def test_alternating_questions(engine: Engine) -> None:
 
 
 def test_a_repeat_inside_of_a_request_is_taken_back() -> None:
-    """What was counted for a request is as it was before."""
-    first, again = Statement(None, None, None), Statement(None, None, None)  # type: ignore[arg-type]
+    """What was counted for a request is as it was before, and only where it was answered otherwise."""
+    first = Statement(None, None, None)  # type: ignore[arg-type]
     known = Inside(1, 2, 2)
-    again.inside = {first: Inside(1, 3, 3)}
-    again.repeats = {first: 1}
-    again.answer = "one", 2
-    again.doubt = Doubt(first, ("one", 1), 0, known)
-    again.settle()
-    assert again.inside == {first: known}
-    assert again.repeats == {}
-    assert again.doubt is None
+    repeats = Repeats({first: 1}, {first: Inside(1, 3, 3)}, Doubt(first, ("one", 1), 0, known))
+    assert repeats.settled(("one", 2)) == Repeats({}, {first: known})
+    assert repeats.settled(("one", 1)) is repeats.settled(None) is repeats
+    assert repeats.times == {first: 1}
 
 
 @pytest.mark.parametrize(

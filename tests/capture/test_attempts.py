@@ -53,7 +53,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
 
 def units(recording: Recording) -> list[int]:
     """Return how many rounds each write had."""
-    return [each.units for each in recording.statements() if each.shape.kind == "insert"]
+    return [each.writes.units for each in recording.statements() if each.writes and each.shape.kind == "insert"]
 
 
 def flush(session: Session) -> None:

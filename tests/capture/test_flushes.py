@@ -12,7 +12,8 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.pool import StaticPool
 
 from pytest_querybudget import query_budget
-from pytest_querybudget.recording.model import MOST_FLUSHED, Recording
+from pytest_querybudget.recording.model import Recording
+from pytest_querybudget.recording.writes import MOST_FLUSHED
 
 
 class Base(DeclarativeBase):
@@ -39,9 +40,10 @@ def engine() -> Iterator[Engine]:
 
 def sizes(recording: Recording) -> list[tuple[int, int, dict[int, int] | None]]:
     """Return of each statement the single rows, the flushes that sent some, and what the flushes wrote."""
+    found = [each.writes for each in recording.statements() if each.writes is not None]
     return [
         (each.single, each.flushes.single if each.flushes else 0, each.flushes.sizes if each.flushes else None)
-        for each in recording.statements()
+        for each in found
     ]
 
 

@@ -65,7 +65,7 @@ def test_pairs_may_come_in_any_order(engine: Engine) -> None:
         for pairs in ([(1, 2), (3, 4)], [(3, 4), (1, 2)]):
             connection.execute(asked.where(pair.in_(pairs))).all()
     (only,) = recording.statements()
-    assert list(only.repeats.values()) == [1]
+    assert list(only.repeats.times.values()) == [1]
     assert len({tuple(each.values.items()) for each in only.samples}) == 1
 
 
@@ -83,4 +83,4 @@ def test_a_name_that_looks_like_that_of_a_list(engine: Engine, name: str, other:
         for ids in ([1, 2], [3, 4], [2, 1]):
             connection.execute(asked, {name: ids} | ({other: 5} if other == "k_9" else {})).all()
     (only,) = recording.statements()
-    assert (len(only.digests), list(only.repeats.values())) == (2, [1])
+    assert (len(only.digests), list(only.repeats.times.values())) == (2, [1])

@@ -162,8 +162,8 @@ def test_a_worker_does_not_remember_every_test(suite: Suite) -> None:
             from app.workers import one
             frame, counts = sys._current_frames()[one.thread.ident], []
             while frame is not None:
-                if hasattr(frame.f_trace, "statements"):
-                    counts.append(len(frame.f_trace.statements))
+                if hasattr(frame.f_trace, "serials"):
+                    counts.append(len(frame.f_trace.serials))
                 frame = frame.f_back
             with open("counts.json", "w") as file:
                 json.dump(counts, file)

@@ -240,3 +240,41 @@ def test_what_calls_the_test_is_compared_too(suite: Suite, alone: bool) -> None:
     )
     assert done.tests["test_it"]["outcome"] == "failed"
     assert done.found("test_it") == ["NO_N_PLUS_ONE"]
+
+
+COUNTED = """
+import json, sys
+import pytest
+
+reads = []
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish():
+    from pytest_querybudget.capture import finder
+    read = finder.read
+
+    def counted(reader, shape, own, position, above):
+        reads.append(sys.gettrace() is not None)
+        return read(reader, shape, own, position, above + 1)
+
+    finder.read = counted
+
+def pytest_unconfigure():
+    with open("reads.json", "w") as file:
+        json.dump(reads, file)
+"""
+
+
+def test_a_loop_of_the_test_is_known_by_a_look(suite: Suite) -> None:
+    """What the test sends again by the same way is read at the first send and at the second, but for a tracer."""
+    suite.write("app/__init__.py", "")
+    suite.write("app/helpers.py", AROUND)
+    suite.write("conftest.py", COUNTED)
+    done = suite.run(
+        "def test_it():\n    for key in range(9):\n        name(key)\n",
+        head="from app.helpers import *\n",
+        subprocess=True,
+    )
+    assert done.tests["test_it"]["outcome"] == "passed"
+    reads = json.loads((suite.pytester.path / "reads.json").read_text())
+    assert len(reads) == (9 if any(reads) else 2)
