@@ -53,9 +53,12 @@ class Repeaters:
     def find(self, journal: Journal, entry: Statement, reading: Reading, *, requested: bool) -> None:
         """Find out who sends a statement again; what was found before stays where nobody is seen to."""
         index = self.mark(reading, entry)
+        entry.calls += 1
+        if index < 0 and entry.calls > MOST_ASKED:
+            # Nobody was seen to, time and again: where libraries alone send it, this is each send.
+            return
         looping = index >= 0 and self.reader.loops.holds(reading.frames[index])
         stack: Any = entry.stack
-        entry.calls += 1
         if index == 0 and entry.call is None and not stack.recursive:
             compare(entry, reading, 2)
         entry.repeater = self._who(Again(journal, entry, reading, requested, index, looping)) or entry.repeater
