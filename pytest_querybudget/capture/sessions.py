@@ -62,7 +62,10 @@ def _flushes_of(entry: Statement) -> Flushes:
 
 
 class Scope:
-    """What one session, or one transaction of a plain connection, has in common: repeats are looked for inside it."""
+    """What one session, or one transaction of a plain connection, has in common: repeats are looked for inside it.
+
+    A session that was closed and is used again is another one.
+    """
 
     __slots__ = (
         "__weakref__",
@@ -70,6 +73,7 @@ class Scope:
         "beside",
         "commits",
         "flush",
+        "held",
         "internal",
         "of_session",
         "origin",
@@ -89,6 +93,8 @@ class Scope:
         self.origin: Origin | None = None
         self.transaction: Any = None
         self.session: Any = None
+        # A weak reference to the identity map that the session had in its latest transaction: closing it brings another.
+        self.held: Any = None
         # What the session's transaction has written; see `attempts`.
         self.attempt: Any = None
         # Weak references to those of all sessions that have begun on the same connection.
@@ -163,6 +169,11 @@ class Sessions:
         if isinstance(before, Scope) and before is not scope:
             others = [*before.beside, ref(before)]
             scope.beside = [each for each in others if each() is not None and each() is not scope]
+        if scope.held is None or scope.held() is not session.identity_map:
+            if scope.held is not None:
+                self.serial += 1
+                scope.serial = self.serial
+            scope.held = ref(session.identity_map)
         setattr(connection, self.key, scope)
 
     @harmless
