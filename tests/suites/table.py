@@ -87,4 +87,18 @@ SUITES: dict[str, Suite] = {
         # It asks for a package that none of its extras brings.
         arguments=("tests", "--ignore=tests/test_sqlmodel.py"),
     ),
+    # Pyramid, with a session that joins the transaction of the request.
+    "pyramid-twitcher": Suite(
+        sdist="pyramid-twitcher",
+        needs=(".", "sqlalchemy<2.1", "pytest", "mock", "webtest"),
+        # Its own style of tracebacks shows the hooks of pytest, too.
+        arguments=("--tb=auto", "tests"),
+    ),
+    # Pyramid without the mapper. What it stores in PostgreSQL goes to localhost, postgres:postgres, database testdb.
+    "kinto": Suite(
+        sdist="kinto",
+        needs=(".[postgresql,redis,monitoring]", *"pytest webtest bravado flex".split()),
+        # Its options ask for xdist.
+        arguments=("-oaddopts=", "tests", "--ignore=tests/browser.py"),
+    ),
 }
