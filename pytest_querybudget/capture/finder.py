@@ -95,7 +95,7 @@ class Finder:
         known = journal.window.statements.get((id(kin or shape), id(standing.stack)))
         if known is None:
             if standing.request is not None:
-                standing.request.since.setdefault(journal.serial, journal.sequence)
+                standing.request.begin(journal.serial, journal.sequence)
             known = self._begin(journal, shape, standing.stack, standing.marks, context, cursor, start)
             known.call = self._call(journal, standing.stack, *standing_at(away, 2), standing.waiting)
         elif self._sends_several(journal, known, standing, away):
@@ -197,7 +197,7 @@ class Finder:
         if reading.request is not None or stack.tested < 0:
             request = self.request(journal, reading)
             if request is not None:
-                request.since.setdefault(journal.serial, journal.sequence)
+                request.begin(journal.serial, journal.sequence)
             waiting = mark_of_waiting(journal, stack)
         if frames:
             away, crossed = (reading.near or reading.beyond)[0][0], not reading.near

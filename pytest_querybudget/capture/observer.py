@@ -202,7 +202,7 @@ class Observer:
         if request is None:
             repeats.times[first] = repeats.times.get(first, 0) + 1
             return
-        since = request.since.get(journal.serial, then)
+        since = request.begun(journal.serial, then)
         if then > since:
             repeats.inside.setdefault(first, Inside()).add(since)
 

@@ -93,7 +93,7 @@ class Scope:
         self.origin: Origin | None = None
         self.transaction: Any = None
         self.session: Any = None
-        # A weak reference to the identity map that the session had in its latest transaction: closing it brings another.
+        # A weak reference to the identity map of the session in its latest transaction: closing it brings another one.
         self.held: Any = None
         # What the session's transaction has written; see `attempts`.
         self.attempt: Any = None

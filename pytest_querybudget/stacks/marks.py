@@ -29,14 +29,23 @@ class Mark:
         # The numbers of what ran from the frame, and of what it has waited for; see `waits_for`.
         self.serials: set[int] = set()
         # Where this is the frame of a request: how far each journal, by number, had counted when it began.
-        self.since: dict[int, int] = {}
+        self.since: dict[int, int] | None = None
+
+    def begin(self, journal: int, sent: int) -> None:
+        """Note how far a journal has counted when the request of this frame begins, which only the first call knows."""
+        self.since = self.since or {}
+        self.since.setdefault(journal, sent)
+
+    def begun(self, journal: int, otherwise: int) -> int:
+        """Return how far a journal had counted then."""
+        return otherwise if self.since is None else self.since.get(journal, otherwise)
 
     def forget(self, since: int) -> None:
         """Forget what came before the test whose journal is `since`."""
         # The lowest of those that it has waited for; see `waits_for`.
         lowest = waits_for(since)
         self.serials = {each for each in self.serials if each >= since or each <= lowest}
-        self.since = {each: sent for each, sent in self.since.items() if each >= since}
+        self.since = {each: sent for each, sent in (self.since or {}).items() if each >= since}
 
     def __call__(self, frame: FrameType, event: str, argument: Any) -> Any:
         """Pass a trace event on."""
