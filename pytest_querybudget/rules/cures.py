@@ -182,7 +182,7 @@ class Lookup:
     """What a cure must know of a loop of look-ups: by what columns, and what the statement is.
 
     `attributes` are the mapped attributes of columns, `entity` what is selected; `patterns` means LIKE, and `fixed` are
-    the columns of conditions that are the same each time.
+    the columns of conditions that are the same each time, `differing` those of others that are not.
     """
 
     sql: str
@@ -193,6 +193,7 @@ class Lookup:
     aggregate: bool
     patterns: bool
     fixed: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
 
 def lookup_cure(found: Lookup) -> str:
@@ -203,7 +204,11 @@ def lookup_cure(found: Lookup) -> str:
     if not keys or not all(_is_plain(each, found.sql) for each in keys):
         return "Load them together before the loop, with one query that takes all keys, and look them up in a dict."
     cure = _by_keys(found, keys)
-    return f"{cure.removesuffix('.')}; {_rest(found.fixed)}" if found.fixed else cure
+    rest = [*_conditions(found.fixed, "stays", "stay"), *_conditions(found.differing, *_DIFFERING)]
+    return "; ".join([cure.removesuffix("."), *rest]) + "." if rest else cure
+
+
+_DIFFERING = ("differs each time: hold it against the rows", "differ each time: hold them against the rows")
 
 
 def _by_keys(found: Lookup, keys: Sequence[str]) -> str:
@@ -219,16 +224,20 @@ def _by_keys(found: Lookup, keys: Sequence[str]) -> str:
         )
     start = f"select({found.entity})" if found.entity else "select(...)"
     if column.startswith(keys[0].rpartition(".")[0] + ".c.") or not found.entity:
-        return (
-            f"Load them together before the loop: WHERE {', '.join(keys)} IN (...), that is .where({column}.in_(keys))"
-        )
+        names = keys[0] if len(keys) == 1 else f"({', '.join(keys)})"
+        return f"Load them together before the loop: WHERE {names} IN (...), that is .where({column}.in_(keys))"
     return f"Load them together before the loop: {start}.where({column}.in_(keys))"
 
 
-def _rest(fixed: Sequence[str]) -> str:
-    """Say which conditions stay as they are: without them, the one query would bring in too much."""
-    *others, last = fixed
-    return f"the conditions on {', '.join(others)} and {last} stay." if others else f"the condition on {last} stays."
+def _conditions(columns: Sequence[str], one: str, several: str) -> Iterator[str]:
+    """Say what becomes of conditions: without those that stay, the one query would bring in too much."""
+    if columns:
+        *others, last = columns
+        yield (
+            f"the conditions on {', '.join(others)} and {last} {several}"
+            if others
+            else f"the condition on {last} {one}"
+        )
 
 
 def _is_plain(column: str, sql: str) -> bool:

@@ -88,6 +88,7 @@ class Lookups(Finding):
     aggregate: bool = False
     patterns: bool = False
     fixed: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
     @property
     def message(self) -> str:
@@ -110,6 +111,7 @@ class Lookups(Finding):
                 aggregate=self.aggregate,
                 patterns=self.patterns,
                 fixed=self.fixed,
+                differing=self.differing,
             )
         )
 
@@ -350,5 +352,6 @@ def _lookups(window: Window, threshold: float) -> Iterator[Finding]:
             limited=facts.limited and not facts.unique,
             patterns=found.patterns,
             fixed=found.fixed,
+            differing=found.differing,
             aggregate=facts.aggregate,
         )

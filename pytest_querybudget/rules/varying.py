@@ -11,6 +11,9 @@ from pytest_querybudget.recording.samples import Sample
 from pytest_querybudget.rules.loops import brought_in_by
 from pytest_querybudget.values import dataclass
 
+# How a condition compares that no list of keys can take the place of.
+_OTHERS = ("in", "range", "like", "other")
+
 
 @dataclass(frozen=True, slots=True)
 class Varying:
@@ -18,7 +21,7 @@ class Varying:
 
     `keys` are compared by equality, `lists` by IN; both are `table.column` where that is known. `clean` means that
     the executions are parts of one walk: pages, ranges, chunks or levels, which no single statement replaces. `fixed`
-    are the columns of the conditions that were the same each time.
+    are the columns of the conditions that were the same each time, `differing` those of others that were not.
     """
 
     keys: tuple[str, ...]
@@ -26,10 +29,11 @@ class Varying:
     clean: bool
     patterns: bool = False
     fixed: tuple[str, ...] = ()
+    differing: tuple[str, ...] = ()
 
 
-def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
-    """Compare the remembered executions of a statement; `others` are what else was sent around it.
+def varying(statement: Statement, around: Iterable[Statement]) -> Varying:
+    """Compare the remembered executions of a statement; `around` is what else was sent beside it.
 
     A page differs in its offset or in the end of the page before (a range, also one with tie-breakers: the column of
     an equality is then in a range as well). A chunk is a part of a long list, a level holds what the level above it
@@ -44,9 +48,12 @@ def varying(statement: Statement, others: Iterable[Statement]) -> Varying:
     if keys:
         # One statement for each level of a tree is no loop: each asks for what the one before it has brought.
         fixed = tuple(each for each in _fixed(samples, binds) if each not in keys)
-        return Varying(keys, lists, clean=all(each.follows for each in samples[1:]), fixed=fixed)
+        others = [each for role in _OTHERS for each in roles.get(role, ())]
+        differing = tuple(dict.fromkeys(each for each in others if each and each not in keys))
+        clean = all(each.follows for each in samples[1:])
+        return Varying(keys, lists, clean=clean, fixed=fixed, differing=differing)
     if lists:
-        return Varying(keys, lists, clean=_are_batches(samples) and not _is_for_each(statement, others))
+        return Varying(keys, lists, clean=_are_batches(samples) and not _is_for_each(statement, around))
     if "like" in roles:
         return Varying(tuple(dict.fromkeys(roles["like"])), lists, clean=False, patterns=True)
     # What varies and is not understood is no reason to report anything.
