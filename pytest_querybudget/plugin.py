@@ -92,9 +92,7 @@ class Hooks:
         """Record the call, and hold it to its budget."""
         parts = self.run.begin_call(item)
         outcome = yield
-        if parts is not None:
-            parts.close()
-        self.run.end_call(outcome)
+        self.run.end_call(outcome, parts)
 
     @pytest.hookimpl(hookwrapper=True, trylast=True)
     def pytest_pyfunc_call(self) -> Generator[None, Any, None]:

@@ -121,17 +121,17 @@ class Run:
             budget = Budget()
             if any(mark.name in self.budgets.marker_names for mark in item.iter_markers()):
                 mistake = f"the budget could not be read: {type(error).__name__} inside pytest-querybudget"
-        judged = self.judge.phases(budget)
-        recording = Recording(item.nodeid, located=located(item, self.settings, budget, judged))
-        self.current = Current(item, budget, recording, nodes, mark_count(nodes), mistake, judged)
+        self.current = Current(item, budget, Recording(item.nodeid), nodes, mistake=mistake)
         self.safely(self._listen, self.current)
 
     def _listen(self, current: Current) -> None:
         """Record what is sent from here on, and plan it where a rule of the test or the user wants plans."""
-        item = current.item
+        item, budget = current.item, current.budget
+        current.marks, current.judged = mark_count(current.nodes), self.judge.phases(budget)
+        current.recording.located = located(item, self.settings, budget, current.judged)
         own, fixtures = own_code(getattr(item, "obj", None)), getattr(item, "fixturenames", None)
         self.instruments.begin(current.recording, own, fixtures)
-        if self.settings.explain or any(each.rule.needs_plans for each in current.budget.declarations.values()):
+        if self.settings.explain or any(each.rule.needs_plans for each in budget.declarations.values()):
             self.instruments.plan_statements()
 
     def end_setup(self, outcome: Any) -> None:
@@ -151,8 +151,10 @@ class Run:
             self._note_own_fault(error)
         return parts
 
-    def end_call(self, outcome: Any) -> None:
+    def end_call(self, outcome: Any, parts: ExitStack | None) -> None:
         """Hold a test to its budget when its call has passed."""
+        if parts is not None:
+            self.safely(parts.close)
         self.safely(self.instruments.end_call)
         self._check(outcome, self.holder.hold, self._judge_phase("call"))
 
@@ -176,7 +178,9 @@ class Run:
         if fault is not None and current is not None:
             self._note_own_fault(fault)
             current.failed = False
-            then(outcome, self.holder.refuse_unmeasured, current)
+            another = then(outcome, self.holder.refuse_unmeasured, current)
+            if another is not None:
+                self.note_fault(another)
 
     def begin_fixture(self, fixture: Any) -> None:
         """Tell what a fixture takes from what the test does."""

@@ -9,6 +9,7 @@ that nobody sets its fields is left to type checkers, for which this is `datacla
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -56,7 +57,7 @@ class _Initializer:
 
 def _initializer(cls: Any) -> Any:
     """Write the function that takes a value for each field and sets it."""
-    names: dict[str, Any] = {"_given": object()}
+    names: dict[str, Any] = {"_given": _GIVEN}
     taken: list[str] = []
     named: list[str] = []
     body: list[str] = []
@@ -73,13 +74,34 @@ def _initializer(cls: Any) -> Any:
         if each.init:
             known = "" if default not in names else f"={default if each.default is names[default] else '_given'}"
             (named if each.kw_only else taken).append(each.name + known)
-        body.append(f" self.{each.name} = {value}")
+        body.append(f"  self.{each.name} = {value}")
     if hasattr(cls, "__post_init__"):
-        body.append(" self.__post_init__()")
+        body.append("  self.__post_init__()")
     parameters = ", ".join(["self", *taken, *(["*", *named] if named else [])])
-    exec("\n".join([f"def __init__({parameters}):", *(body or [" pass"])]), names)  # noqa: S102 - as dataclasses does
-    names["__init__"].__qualname__ = f"{cls.__qualname__}.__init__"
-    return names["__init__"]
+    lines = [
+        f"def make({', '.join(names)}):",
+        f" def __init__({parameters}):",
+        *(body or ["  pass"]),
+        " return __init__",
+    ]
+    made: dict[str, Any] = {}
+    # In the names of the class's own module, so that its annotations can be looked up.
+    exec("\n".join(lines), vars(sys.modules[cls.__module__]), made)  # noqa: S102 - as dataclasses does
+    function = made["make"](**names)
+    function.__qualname__ = f"{cls.__qualname__}.__init__"
+    function.__annotations__ = {each.name: each.type for each in dataclasses.fields(cls) if each.init} | {
+        "return": None
+    }
+    return function
+
+
+class _Given:
+    def __repr__(self) -> str:
+        return "<factory>"
+
+
+# What stands for a default that is made anew for each instance.
+_GIVEN = _Given()
 
 
 @contextmanager

@@ -10,18 +10,19 @@ from contextlib import AbstractContextManager, contextmanager
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import CodeType, FunctionType
 from typing import Any
 from unittest import TestCase
 from uuid import UUID
 
 Open = Callable[..., Any]
-# Where the fixture `subtests` comes from; a suite may have one of its own.
-_SUBTESTS = ("_pytest", "pytest_subtests")
-# What `TestCase.run` calls between `setUp` and `tearDown`; a test can see what stands in the place of its method.
-_CALL = "_callTestMethod"
-# What shows itself without doing anything else.
-_PLAIN = frozenset((str, int, float, complex, bool, bytes, type(None), date, datetime, time, timedelta, Decimal, UUID))
+# `unittest` leaves frames of such modules out of the texts that it makes itself.
+__unittest = True
+# What `TestCase.run` calls before and after the test method.
+_SETUP, _TEARDOWN = "_callSetUp", "_callTearDown"
+_PATHS = (PurePosixPath, PureWindowsPath, type(Path()))
+_PLAIN = frozenset((str, int, float, complex, bool, bytes, type(None), date, timedelta, Decimal, UUID, *_PATHS))
 _CONTAINERS = frozenset((tuple, list, set, frozenset))
 
 
@@ -84,57 +85,98 @@ def divide(item: Any, open_window: Open) -> list[AbstractContextManager[None]]:
     if isinstance(instance, TestCase) and callable(function):
         open_window("setup")
         found += _of_test_case(item, instance, function, open_window)
-    if type(subtests).__module__.partition(".")[0] in _SUBTESTS:
+    if callable(getattr(subtests, "test", None)):
         found.append(_replaced(subtests, "test", _parted(subtests.test, open_window)))
     return found
 
 
 def _of_test_case(
     item: Any, instance: TestCase, function: Callable[..., Any], open_window: Open
-) -> Iterator[AbstractContextManager[None]]:
-    kind = type(instance)
-    caller: Any = next((each for each in kind.__mro__ if _CALL in vars(each)), None)
-    if caller is not None and kind.run.__module__.startswith("unittest."):
-        between = _between_fixtures(getattr(caller, _CALL), open_window)
-        yield _replaced(caller, _CALL, _only_of(instance, getattr(caller, _CALL), between))
+) -> list[AbstractContextManager[None]]:
+    found: list[AbstractContextManager[None]] = []
+    if TestCase.subTest.__module__ == "unittest.case":
+        # A suite may have patched it for several tests.
+        parts = _Parts(instance, open_window)
+        found += [_replaced(TestCase, "subTest", parts.method()), parts]
+    if _is_run_by_unittest(type(instance)):
+        # Nothing stands between `unittest` and the method: a test can see who calls it, and as what.
+        begin: Any = getattr(instance, _SETUP)
+        end: Any = getattr(instance, _TEARDOWN)
+        found.append(_replaced(instance, _SETUP, _after(begin, lambda: open_window("call"))))
+        found.append(_replaced(instance, _TEARDOWN, _before(end, lambda: open_window("teardown"))))
     else:
         # Another framework runs it in its own way. pytest leaves it to the instance to find an async method, and gives
         # it any other one.
         holder, name = (instance, item.name) if inspect.iscoroutinefunction(function) else (item, "obj")
-        yield _replaced(holder, name, _between_fixtures(function, open_window))
-    yield _replaced(TestCase, "subTest", _only_of(instance, TestCase.subTest, _parted(TestCase.subTest, open_window)))
+        between = _wrapped(function, lambda: open_window("call"), lambda: open_window("teardown"))
+        found.append(_replaced(holder, name, between))
+    return found
 
 
-def _only_of(instance: object, before: Callable[..., Any], now: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a method that is another one for one instance."""
+def _is_run_by_unittest(kind: type) -> bool:
+    """Return whether `unittest` runs a test, also on behalf of a `run` that calls that of its base."""
+    for each in kind.__mro__:
+        run = vars(each).get("run")
+        if run is None:
+            continue
+        if each.__module__.startswith("unittest."):
+            return hasattr(each, _SETUP) and hasattr(each, _TEARDOWN)
+        code = getattr(run, "__code__", None)
+        if (
+            code is None
+            or "run" not in code.co_names
+            or not {"super", "__class__"} & {*code.co_names, *code.co_freevars}
+        ):
+            break
+    return False
 
-    @functools.wraps(before)
-    def method(self: Any, *arguments: Any, **keywords: Any) -> Any:
+
+def _after(function: Callable[..., Any], opened: Callable[[], Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def begin(*arguments: Any) -> Any:
         __tracebackhide__ = True
-        return (now if self is instance else before)(self, *arguments, **keywords)
+        result = function(*arguments)
+        opened()
+        return result
 
-    return method
+    return begin
+
+
+def _before(function: Callable[..., Any], opened: Callable[[], Any]) -> Callable[..., Any]:
+    @functools.wraps(function)
+    def end(*arguments: Any) -> Any:
+        __tracebackhide__ = True
+        opened()
+        return function(*arguments)
+
+    return end
 
 
 @contextmanager
 def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
-    """Put a value in the place of an attribute for a while; an object that takes none stays as it is."""
-    before = getattr(holder, name)
-    inherited = name not in getattr(holder, "__dict__", {}) and not isinstance(
-        getattr(type(holder), name, None), property
-    )
+    """Put a value in the place of an attribute for a while; an object that takes none stays as it is.
+
+    Whoever has put another one there in the meantime keeps it.
+    """
+    own = getattr(holder, "__dict__", {})
+    before = own.get(name, _NOTHING) if isinstance(holder, type) else getattr(holder, name)
+    inherited = name not in own and not isinstance(getattr(type(holder), name, None), property)
     try:
         setattr(holder, name, value)
-    except AttributeError:
+    except (AttributeError, TypeError):
         yield
         return
     try:
         yield
     finally:
         if inherited:
-            delattr(holder, name)
-        else:
+            if own.get(name) is value:
+                delattr(holder, name)
+        elif getattr(holder, name, None) is value:
             setattr(holder, name, before)
+
+
+_NOTHING: Any = object()
 
 
 class Part:
@@ -147,6 +189,7 @@ class Part:
 
     def __enter__(self) -> Any:
         """Open the window, and begin the subtest."""
+        __tracebackhide__ = True
         self._open_window("call", self._label)
         return self._inner.__enter__()
 
@@ -166,32 +209,73 @@ class Part:
         return self._inner(function)
 
 
-def _parted(begin: Callable[..., Any], open_window: Open) -> Callable[..., Part]:
+class _Parts(AbstractContextManager[None]):
+    """Makes a part of each subtest of one `TestCase`, until it is closed; those of others are as they were."""
+
+    def __init__(self, instance: TestCase, open_window: Open) -> None:
+        self.instance: TestCase | None = instance
+        self.begin = TestCase.subTest
+        self.parted = _parted(self.begin, open_window, methods=True)
+
+    def method(self) -> Callable[..., Any]:
+        """Return what stands in the place of `TestCase.subTest`; a patch of the suite may bring it back later on."""
+
+        @functools.wraps(self.begin)
+        def begin(case: TestCase, *arguments: Any, **keywords: Any) -> Any:
+            __tracebackhide__ = True
+            return (self.parted if case is self.instance else self.begin)(case, *arguments, **keywords)
+
+        return begin
+
+    def __exit__(self, *_error: object) -> None:
+        self.instance = None
+        self.parted = self.begin
+
+
+def _parted(begin: Callable[..., Any], open_window: Open, *, methods: bool = False) -> Callable[..., Any]:
+    """Return what makes a part of each subtest; `methods` get the test before all else."""
     numbers = itertools.count(1)
 
-    def part(*arguments: Any, **keywords: Any) -> Part:
-        given = arguments[1:] if arguments and isinstance(arguments[0], TestCase) else arguments
-        words = [_word(each) for each in given] + [f"{key}={_word(each, repr)}" for key, each in keywords.items()]
-        label = "subtest " + (", ".join(words)[:80] or str(next(numbers)))
-        return Part(begin(*arguments, **keywords), label, open_window)
+    @functools.wraps(begin)
+    def part(*arguments: Any, **keywords: Any) -> Any:
+        __tracebackhide__ = True
+        inner = begin(*arguments, **keywords)
+        if not (hasattr(type(inner), "__enter__") and hasattr(type(inner), "__exit__")):
+            # A fixture of the suite's own, that has a name in common with pytest's.
+            return inner
+        return Part(inner, _label(arguments[1:] if methods else arguments, keywords, next(numbers)), open_window)
 
     return part
 
 
+def _label(arguments: tuple[Any, ...], keywords: dict[str, Any], number: int) -> str:
+    """Name a subtest by its plain values: to show any other, it might send a statement, or fail."""
+    words = [_word(each) for each in arguments] + [f"{key}={_word(each, repr)}" for key, each in keywords.items()]
+    label = ", ".join(words)[:80] or str(number)
+    return f"subtest {label} ({number})" if any(each.endswith(">") for each in words) else f"subtest {label}"
+
+
 def _word(value: Any, shown: Callable[[Any], str] = str) -> str:
-    """Return a plain value as text, and any other as its type: to show itself it might send a statement, or fail."""
+    """Return a plain value as text, and any other as its type."""
     kind = type(value)
     if issubclass(kind, Enum):
         return f"{kind.__name__}.{value._name_}"
-    return shown(value) if _is_plain(value) else f"<{kind.__name__}>"
+    try:
+        return shown(value) if _is_plain(value) else f"<{kind.__name__}>"
+    except ValueError:
+        # A number of thousands of digits.
+        return f"<{kind.__name__}>"
 
 
 def _is_plain(value: Any, deepest: int = 3) -> bool:
+    """Return whether a value shows itself without asking what the application has written, as its time zones."""
     kind = type(value)
     if kind in _CONTAINERS and deepest:
         return all(_is_plain(each, deepest - 1) for each in value)
     if kind is dict and deepest:
         return all(_is_plain(each, deepest - 1) for pair in value.items() for each in pair)
+    if kind in (datetime, time):
+        return value.tzinfo is None
     return kind in _PLAIN
 
 
@@ -202,10 +286,6 @@ def _numbered(function: Callable[..., Any], open_window: Open) -> Callable[..., 
         open_window("call", f"example {next(numbers)}")
 
     return _wrapped(function, begin, lambda: None)
-
-
-def _between_fixtures(function: Callable[..., Any], open_window: Open) -> Callable[..., Any]:
-    return _wrapped(function, lambda: open_window("call"), lambda: open_window("teardown"))
 
 
 def _wrapped(function: Callable[..., Any], before: Callable[[], Any], after: Callable[[], Any]) -> Callable[..., Any]:

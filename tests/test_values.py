@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import importlib
 import inspect
 import pickle
 from dataclasses import field, fields, replace
-from typing import Any
+from pathlib import Path
+from typing import Any, get_type_hints
 
 import pytest
 
+import pytest_querybudget
 from pytest_querybudget import Finding, Recording
 from pytest_querybudget.reports.document import TestEntry
 from pytest_querybudget.values import changed, quick_dataclass
@@ -182,10 +185,21 @@ def test_it_shows_its_parameters(used: bool) -> None:
         cls = various(decorate)
         if used:
             cls(1, needed=2)
-        signatures.append(
-            {name: (each.kind, each.default is each.empty) for name, each in inspect.signature(cls).parameters.items()}
-        )
+        signatures.append(str(inspect.signature(cls)))
+        assert get_type_hints(cls.__init__)["default"] is int
+        assert cls.__init__.__module__ == __name__
     assert signatures[0] == signatures[1]
+
+
+def test_each_class_of_the_package_can_be_made() -> None:
+    """What is written when the first instance comes is written without a fault."""
+    for path in Path(pytest_querybudget.__file__).parent.rglob("*.py"):
+        name = ".".join(path.relative_to(Path(pytest_querybudget.__file__).parents[1]).with_suffix("").parts)
+        if path.stem.startswith("__"):
+            continue
+        for each in vars(importlib.import_module(name)).values():
+            if isinstance(each, type) and dataclasses.is_dataclass(each):
+                assert inspect.signature(each).return_annotation is None or each.__init__ is not None
 
 
 def test_an_own_initializer_holds() -> None:

@@ -72,7 +72,7 @@ def _part(value: Any) -> Any:
     if issubclass(kind, (set, frozenset)):
         return _whole(frozenset([_part(each) for each in value]))
     if issubclass(kind, enum.Enum):
-        return (kind.__qualname__, value.name)
+        return (kind.__qualname__, value._name_)
     if issubclass(kind, (bytearray, memoryview)):
         return bytes(value)
     return None

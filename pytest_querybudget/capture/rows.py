@@ -125,7 +125,7 @@ def _number_of(row: Any) -> int:
 
     A driver may be told to make rows of its own kind, which is not looked into.
     """
-    return hash_of(row) if row.__class__ is tuple and len(row) == 1 and row[0].__class__ in KNOWN else 1
+    return hash_of(row) if type(row) is tuple and len(row) == 1 and type(row[0]) in KNOWN else 1
 
 
 if FREE_THREADED:

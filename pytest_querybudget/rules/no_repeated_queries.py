@@ -62,8 +62,8 @@ class NoRepeatedQueries(LoopRule):
     connection), although nothing that it reads was written in between. A write to another table changes nothing, unless
     the database changes rows along with it (`ondelete` and `onupdate` of the foreign keys in the models), or what is
     read may be a view of it: a name that the models of neither statement have. A retry after a rollback, a poll across
-    a write and a query in a new session, or in one that was closed since, are no repetition. The order of an IN list
-    means nothing.
+    a write and a query in a new session are no repetition; a session that was closed since, or emptied by
+    `expunge_all()` before its next transaction, is a new one. The order of an IN list means nothing.
 
     Where another number of rows comes back, or another single value, the second query was none too many, whoever wrote
     in between: a trigger, a cursor of the driver, another process. Results are compared that were fetched alike, all at

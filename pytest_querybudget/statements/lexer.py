@@ -89,9 +89,9 @@ def tokenize(sql: str, dialect: str = "") -> list[Token]:  # noqa: C901 - the lo
     return tokens
 
 
-# Each takes milliseconds to compile, and hardly any run needs more than one.
 @cache
 def _choose(dialect: str) -> re.Pattern[str]:
+    # Each takes milliseconds to compile, and hardly any run needs more than one.
     if dialect == "mariadb":
         return _choose("mysql")
     if dialect == "mysql":

@@ -16,20 +16,59 @@ class TestSelf(unittest.TestCase):
         assert method.__self__ is self and method.__func__ is type(self).test_method
         assert method.__code__.co_name == "test_method" and method.__code__.co_filename == __file__
     def test_caller(self):
-        assert inspect.stack()[1].filename.endswith("case.py")
+        callers = [each.filename for each in inspect.stack()[1:4]]
+        assert all(each.endswith("case.py") for each in callers)
     def test_attributes(self):
-        assert "subTest" not in vars(self) and "_callTestMethod" not in vars(self)
+        assert "subTest" not in vars(self)
+        assert type(self).subTest.__name__ == "subTest" and list(inspect.signature(self.subTest).parameters)
+    def test_inner(self):
+        class Inner(unittest.TestCase):
+            def test_it(self):
+                with self.subTest(1):
+                    self.assertEqual(1, 2)
+        result = unittest.TestResult()
+        Inner("test_it").run(result)
+        [(_, text)] = result.failures
+        assert "self.assertEqual(1, 2)" in text and "querybudget" not in text
+class TestReturning(unittest.TestCase):
+    @pytest.mark.filterwarnings("error", "ignore::DeprecationWarning:unittest.case")
+    def test_it(self):
+        return 1
+class TestStatic(unittest.TestCase):
+    @staticmethod
+    def _callSetUp():
+        pass
+    @classmethod
+    def _callTearDown(cls):
+        pass
+    def test_it(self):
+        ask(1)
+class Timed:
+    def run(self, result=None):
+        return super().run(result)
+class TestTimed(Timed, unittest.TestCase):
+    def test_method(self):
+        assert inspect.ismethod(getattr(self, self._testMethodName))
+class TestCleared(unittest.IsolatedAsyncioTestCase):
+    def run(self, result=None):
+        return getattr(unittest.IsolatedAsyncioTestCase, "run")(self, result)
+    def tearDown(self):
+        kept = {name: each for name, each in vars(self).items() if name.startswith("_") and not name.startswith("_call")}
+        vars(self).clear()
+        vars(self).update(kept)
+    async def test_it(self):
+        ask(1)
 class TestAsync(unittest.IsolatedAsyncioTestCase):
     async def test_method(self):
         assert inspect.ismethod(getattr(self, self._testMethodName))
         assert "subTest" not in vars(self)
 class TestOther(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        assert "Hidden" not in str(unittest.TestCase.subTest)
+    def test_it(self):
+        assert unittest.TestCase.subTest.__wrapped__
 """
 
 SUBTESTS = """
+import datetime as dt
 import unittest
 from contextlib import ExitStack, contextmanager
 from unittest import mock
@@ -45,6 +84,14 @@ class TestSubTest(unittest.TestCase):
             with self.subTest(a=1):
                 pass
         made.assert_called_once_with(a=1)
+    def test_started(self):
+        type(self).patcher = mock.patch.object(unittest.TestCase, "subTest")
+        type(self).made = self.patcher.start()
+    def test_still_there(self):
+        assert unittest.TestCase.subTest is self.made
+        self.patcher.stop()
+        with self.subTest(a=1):
+            ask(1)
     def test_decorator(self):
         @self.subTest(a=1)
         def inner():
@@ -90,6 +137,18 @@ class TestShown(unittest.TestCase):
 def test_fixture(subtests):
     with subtests.test(bad=Bad()):
         pass
+    class Lazy:
+        @property
+        def __class__(self):
+            raise RuntimeError("there is no such thing yet")
+    class Zone(dt.tzinfo):
+        def utcoffset(self, when):
+            raise RuntimeError("asked")
+    for odd in (Lazy(), 10 ** 5000, dt.datetime(2020, 1, 1, tzinfo=Zone()), Bad()):
+        with subtests.test(odd=odd):
+            pass
+    for method in (subtests.test,):
+        assert method.__name__ == "test"
 class TestTwice:
     @pytest.fixture
     def subtests(self):
@@ -152,6 +211,17 @@ def test_row():
     with own.connect() as connection:
         for fetch in ("one", "all", "first"):
             getattr(connection.exec_driver_sql('SELECT 1 AS "a [signaling]"'), fetch)()
+def test_lazy_row():
+    class Lazy:
+        @property
+        def __class__(self):
+            raise RuntimeError("there is no such thing yet")
+    sqlite3.register_converter("lazy", lambda value: Lazy())
+    from sqlalchemy import create_engine
+    own = create_engine("sqlite://", connect_args={"detect_types": sqlite3.PARSE_COLNAMES})
+    with own.connect() as connection:
+        for fetch in ("one", "all", "first", "fetchone", "scalar"):
+            getattr(connection.exec_driver_sql('SELECT 1 AS "a [lazy]"'), fetch)()
 """
 
 
@@ -183,7 +253,7 @@ def test_subtests_are_named_by_plain_values(suite: Suite) -> None:
         """
     )
     assert done.counts == {"failed": 1}
-    for name in ("pair=(1, 'x')", "who=<Customer>", "color=Color.RED", "by={1: [None]}"):
+    for name in ("pair=(1, 'x')", "who=<Customer> (2)", "color=Color.RED", "by={1: [None]}"):
         assert f"max_queries: expected at most 0 queries, got 1 in subtest {name}\n" in done.text
 
 
@@ -213,3 +283,24 @@ def test_another_way_to_run_a_test_case(suite: Suite) -> None:
     )
     assert done.counts == {"passed": 1}
     assert done.queries("TestIt::test_it") == (3, 1, 2)
+
+
+def test_a_suite_wraps_the_subtests_of_pytest(suite: Suite) -> None:
+    """Each is a part all the same."""
+    done = suite.run(
+        """
+        @pytest.fixture
+        def subtests(subtests):
+            class Own:
+                def test(self, *arguments, **keywords):
+                    return subtests.test(*arguments, **keywords)
+            return Own()
+        @pytest.mark.max_queries(1)
+        def test_it(subtests):
+            for each in range(3):
+                with subtests.test(each=each):
+                    ask(1)
+        """,
+        "--querybudget=strict",
+    )
+    assert set(done.counts) == {"passed"}
