@@ -229,6 +229,23 @@ def test_a_unique_key_leaves_one_row_at_most(statement: Any, expected: bool) -> 
     assert {each.unique for each in shapes(statement)} == {expected}
 
 
+PLACE = Table("place", METADATA, Column("id", Integer, primary_key=True))
+ROAD = Table(
+    "road", METADATA, Column("id", Integer, primary_key=True),
+    Column("start", ForeignKey("place.id")), Column("end", ForeignKey("place.id")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [(select(User), True), (select(ROAD), True), (select(Order), False), (select(Order).join(Order.user), True)],
+    ids=["tree", "two keys to one table", "one key", "joined to a tree"],
+)
+def test_tables_whose_rows_form_a_chain(statement: Any, expected: bool) -> None:
+    """By a key to the table itself, or by two to another one."""
+    assert {each.schema.linked for each in shapes(statement)} == {expected}
+
+
 def test_marks_of_the_compiler_are_not_shown() -> None:
     """Neither those of IN lists nor those of translated schemas."""
     statement = select(PAIR.c.x, T.c.id).where(PAIR.c.x.in_([1, 2, 3]))
