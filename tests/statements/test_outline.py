@@ -107,3 +107,20 @@ def test_a_hint_is_no_relation(source: str, dialect: str) -> None:
         ("u", False, "inner"),
         ("v", False, ","),
     ]
+
+
+@pytest.mark.parametrize(
+    ("side", "text"),
+    [
+        ("lower(t.a)", "lower(t.a)"),
+        ("round((t.a + 1) * 2, 1)", "round((t.a + ?) * ?, ?)"),
+        ("(SELECT max(u.a) FROM u)", "(SELECT ...)"),
+        (" + ".join(["t.a"] * 40), "..."),
+        (f"concat({', '.join(['t.a'] * 40)})", "..."),
+    ],
+)
+def test_the_text_of_one_side(side: str, text: str) -> None:
+    """As the shape has it, unless it is too long for a person."""
+    top = structure_of(f"SELECT t.b FROM t WHERE {side} = 3 AND 3 = {side}").top
+    assert top is not None
+    assert [(each.left.text, each.right.text) for each in top.conditions] == [(text, "?"), ("?", text)]

@@ -262,6 +262,8 @@ def test_literals_are_listed_in_order() -> None:
         ("SELECT a FROM t WHERE d < now()", {"volatile": True}),
         ("SELECT a FROM t WHERE d < datetime('now')", {"volatile": True}),
         ("SELECT nextval('s')", {"volatile": True}),
+        ("SELECT a, (random()) FROM t", {"volatile": True}),
+        ("SELECT max(a), (min(b)) FROM t", {"aggregate": True}),
         ("SELECT a FROM t", {"volatile": False, "limited": False, "ordered": False, "locking": False, "unique": False}),
     ],
 )
