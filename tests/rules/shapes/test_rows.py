@@ -143,6 +143,14 @@ def test_the_cure_names_the_key_of_the_entity(engine: Engine) -> None:
     assert ".where(Order.id > last)" in (finding.fix or "")
 
 
+def test_the_cure_of_an_ordered_result_keeps_its_order(engine: Engine) -> None:
+    """What is there already is not told to be added."""
+    (finding,) = judge(NoUnboundedSelects(), engine, load(select(Order).order_by(Order.total)))
+    assert ".limit(...)" in (finding.fix or "")
+    assert ".order_by(" not in (finding.fix or "")
+    assert "last" not in (finding.fix or "")
+
+
 def test_short_results_can_be_left_alone(engine: Engine) -> None:
     """`rows` is the least number of rows."""
     assert judge(NoUnboundedSelects(), engine, load(select(Customer)), rows=6)
