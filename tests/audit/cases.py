@@ -139,6 +139,11 @@ for order in session.scalars(select(Order).options(load_only(Order.number), sele
 session.flush()
 session.rollback()
 
+[one_line_of_two_queries]
+for number, rest in ((1, ()), (2, (defer(Order.terms),))):
+    order = session.scalars(select(Order).where(Order.id == number).options(defer(Order.document), *rest)).one()
+    (order.terms if number == 1 else order.note).strip()
+
 [got]
 return session.get(Order, 1).number
 => no_unused_columns: with one Order and never read -> Pass options=[defer(Order.document), defer(Order.note), defer(Order.terms)] to session.get() at

@@ -9,12 +9,13 @@ import pytest
 from sqlalchemy import create_engine
 from sqlalchemy.engine import Connection
 
+from pytest_querybudget import QueryBudgetError, query_budget
 from pytest_querybudget.plans.planner import Planner
 from pytest_querybudget.plans.sqlite import SqliteReader
 from pytest_querybudget.recording.places import Place
 from pytest_querybudget.recording.plans import NotPlanned, Planned, PlannedStatement
 from pytest_querybudget.rules.base import OptionError
-from pytest_querybudget.rules.max_cost import MaxCost, cost_faults
+from pytest_querybudget.rules.max_cost import CostlyStatement, MaxCost, cost_faults
 from pytest_querybudget.rules.no_full_scans import NoFullScans
 from pytest_querybudget.rules.no_sorts import NoSorts
 from pytest_querybudget.rules.no_unindexed_foreign_keys import NoUnindexedForeignKeys
@@ -139,6 +140,38 @@ def test_costs_do_not_exist_on_sqlite(sqlite: Connection) -> None:
     """A ceiling that could never be exceeded is an error."""
     known = [statement(sqlite, "SELECT * FROM orders WHERE shop_id = ?", 1)]
     assert list(cost_faults("max_cost", known)) == ["max_cost cannot be judged on sqlite: its plans have no cost"]
+
+
+@pytest.mark.parametrize("url", ["postgresql_url", "mariadb_url"])
+def test_a_cost_above_the_limit_is_found(request: pytest.FixtureRequest, url: str) -> None:
+    """With the plan and both figures; a cost of just the limit is none."""
+    rule = MaxCost()
+    engine = create_engine(request.getfixturevalue(url))
+    with engine.connect() as connection:
+        connection.exec_driver_sql("CREATE TEMPORARY TABLE costly (a int)")
+        with query_budget(max_cost=10**9) as recording:
+            connection.exec_driver_sql("SELECT * FROM costly WHERE a = 1").all()
+    engine.dispose()
+    limit, cost = rule.measure(recording, rule.parse((3,), {}))["max_cost"]
+    assert (limit, cost > 0) == (3, True)
+    (found,) = rule.check(recording, rule.parse((cost / 2,), {}))
+    assert isinstance(found, CostlyStatement)
+    assert (found.actual, found.limit, found.count) == (cost, cost / 2, 1)
+    assert "costly" in (found.plan or "")
+    assert f"got {cost:.4g}" in found.message
+    assert list(rule.check(recording, rule.parse((cost,), {}))) == []
+    assert list(rule.faults(recording, rule.parse((cost,), {}))) == []
+
+
+def test_a_limit_of_costs_is_an_error_on_sqlite(sqlite: Connection) -> None:
+    """And no finding beside it."""
+    rule = MaxCost()
+    with (
+        pytest.raises(QueryBudgetError, match="max_cost cannot be judged on sqlite"),
+        query_budget(max_cost=10**9) as recording,
+    ):
+        sqlite.exec_driver_sql("SELECT * FROM orders WHERE shop_id = 1").all()
+    assert list(rule.check(recording, rule.parse((1,), {}))) == []
 
 
 def test_unindexed_foreign_keys(sqlite: Connection) -> None:

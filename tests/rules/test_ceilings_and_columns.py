@@ -92,6 +92,12 @@ CASES: dict[str, tuple[str, tuple[Any, ...], Callable[[Session], Any], str | Non
         lambda s: s.execute(text("SELECT * FROM author")).all(),
         "expected at most 2 columns in one result, got 3",
     ),
+    "columns of text that joins": (
+        "max_columns",
+        (4,),
+        lambda s: s.execute(text("SELECT * FROM author JOIN book ON book.author_id = author.id")).all(),
+        "expected at most 4 columns in one result, got 5",
+    ),
     "columns of nothing": ("max_columns", (1,), lambda s: s.execute(update(Author).values(name="x")), None),
     "rows": ("max_rows", (2,), authors, "expected at most 2 rows fetched by one statement, got 3"),
     "rows kept": ("max_rows", (3,), lambda s: (authors(s), s.scalars(select(Book)).all()), None),

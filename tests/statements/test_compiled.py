@@ -209,6 +209,7 @@ UNIQUE: list[tuple[str, Any, bool]] = [
     ("outer many to one", select(Order).outerjoin(Order.user).where(Order.id == 1), True),
     ("joined load to one", select(Order).options(joinedload(Order.user)).where(Order.id == 1), True),
     ("update", update(T).values(a=1).where(T.c.id == 2), True),
+    ("whole constraint as a row", select(PAIR).where(tuple_(PAIR.c.x, PAIR.c.y) == tuple_(1, 2)), True),
     ("part of a constraint", select(PAIR).where(PAIR.c.x == 1), False),
     ("in", select(User).where(User.id.in_([1, 2])), False),
     ("or", select(User).where(or_(User.id == 1, User.name == "x")), False),
@@ -227,6 +228,29 @@ UNIQUE: list[tuple[str, Any, bool]] = [
 def test_a_unique_key_leaves_one_row_at_most(statement: Any, expected: bool) -> None:
     """Equality on all its columns, in every row of the result."""
     assert {each.unique for each in shapes(statement)} == {expected}
+
+
+PLACE = Table("place", METADATA, Column("id", Integer, primary_key=True))
+ROAD = Table(
+    "road", METADATA, Column("id", Integer, primary_key=True),
+    Column("start", ForeignKey("place.id")), Column("end", ForeignKey("place.id")),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [(select(User), True), (select(ROAD), True), (select(Order), False), (select(Order).join(Order.user), True)],
+    ids=["tree", "two keys to one table", "one key", "joined to a tree"],
+)
+def test_tables_whose_rows_form_a_chain(statement: Any, expected: bool) -> None:
+    """By a key to the table itself, or by two to another one."""
+    assert {each.schema.linked for each in shapes(statement)} == {expected}
+
+
+def test_a_text_is_read_as_its_dialect_quotes() -> None:
+    """MySQL takes for a string what is a name elsewhere."""
+    found = {each.dialect: each.columns for each in shapes(text('SELECT "id" FROM t'))}
+    assert found == {"sqlite": ("t.id",), "postgresql": ("t.id",), "mysql": ("?",)}
 
 
 def test_marks_of_the_compiler_are_not_shown() -> None:

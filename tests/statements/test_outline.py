@@ -85,3 +85,42 @@ def test_a_column_at_a_time_zone_is_a_function_of_it() -> None:
     assert [(each.left.function, each.left.columns == (each.left.column,)) for each in top.conditions] == [
         ("timezone", True)
     ]
+
+
+@pytest.mark.parametrize(
+    ("source", "dialect"),
+    [
+        ("t USE INDEX (i)", "mysql"),
+        ("t FORCE INDEX FOR ORDER BY (i)", "mysql"),
+        ("t IGNORE KEY FOR JOIN (i, j)", "mysql"),
+        ("t PARTITION (p0)", "mysql"),
+        ("t TABLESAMPLE BERNOULLI (%(part)s)", "postgresql"),
+        ("t WITH (NOLOCK)", "mssql"),
+    ],
+)
+def test_a_hint_is_no_relation(source: str, dialect: str) -> None:
+    """Neither its words nor what it names, and what comes after it is joined."""
+    top = structure_of(f"SELECT t.a FROM {source} JOIN u ON u.a = t.a, v", dialect).top
+    assert top is not None
+    assert [(each.table, each.function, each.join) for each in top.relations] == [
+        ("t", False, ""),
+        ("u", False, "inner"),
+        ("v", False, ","),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("side", "text"),
+    [
+        ("lower(t.a)", "lower(t.a)"),
+        ("round((t.a + 1) * 2, 1)", "round((t.a + ?) * ?, ?)"),
+        ("(SELECT max(u.a) FROM u)", "(SELECT ...)"),
+        (" + ".join(["t.a"] * 40), "..."),
+        (f"concat({', '.join(['t.a'] * 40)})", "..."),
+    ],
+)
+def test_the_text_of_one_side(side: str, text: str) -> None:
+    """As the shape has it, unless it is too long for a person."""
+    top = structure_of(f"SELECT t.b FROM t WHERE {side} = 3 AND 3 = {side}").top
+    assert top is not None
+    assert [(each.left.text, each.right.text) for each in top.conditions] == [(text, "?"), ("?", text)]

@@ -33,6 +33,9 @@ KINDS: list[tuple[str, str]] = [
     ("TRUNCATE t", "ddl"),
     ("SELECT a INTO n FROM t", "ddl"),
     ("SELECT a INTO @v FROM t", "select"),
+    ("SELECT 1; DELETE FROM t", "delete"),
+    ("BEGIN; SELECT a FROM t; INSERT INTO t VALUES (1); UPDATE t SET a = 2", "insert"),
+    ("SELECT 1; SELECT 2", "select"),
     ("SAVEPOINT s", "transaction"),
     ("RELEASE SAVEPOINT s", "transaction"),
     ("ROLLBACK TO SAVEPOINT s", "transaction"),
@@ -118,6 +121,10 @@ def test_tables_that_are_read_and_written(sql: str, reads: tuple[str, ...], writ
     assert (shape.reads, shape.writes) == (reads, writes)
 
 
+PATTERN_WORDS = (
+    *("LIKE", "NOT LIKE", "ILIKE", "GLOB", "REGEXP", "RLIKE", "SIMILAR TO"),
+    *("~", "~*", "!~", "!~*", "~~", "~~*", "!~~", "!~~*"),
+)
 BINDS: list[tuple[str, list[Bind]]] = [
     ("SELECT * FROM t WHERE id = 7", [Bind("0", "t.id", "equal")]),
     ("SELECT * FROM t WHERE 7 = id", [Bind("0", "t.id", "equal")]),
@@ -131,6 +138,7 @@ BINDS: list[tuple[str, list[Bind]]] = [
     ("SELECT * FROM t WHERE a BETWEEN ? AND ? AND b LIKE ?",
      [Bind("0", "t.a", "range"), Bind("1", "t.a", "range"), Bind("2", "t.b", "like")]),
     ("SELECT * FROM t WHERE (a, b) > (?, ?)", [Bind("0", "t.a", "range"), Bind("1", "t.b", "range")]),
+    *((f"SELECT * FROM t WHERE a {each} ?", [Bind("0", "t.a", "like")]) for each in PATTERN_WORDS),
     ("SELECT * FROM t LIMIT 5 OFFSET 6", [Bind("0", None, "limit"), Bind("1", None, "offset")]),
     ("SELECT * FROM t LIMIT 6, 5", [Bind("0", None, "offset"), Bind("1", None, "limit")]),
     ("SELECT * FROM t OFFSET 6 ROWS FETCH NEXT 5 ROWS ONLY", [Bind("0", None, "offset"), Bind("1", None, "limit")]),
@@ -140,6 +148,9 @@ BINDS: list[tuple[str, list[Bind]]] = [
     ("UPDATE t SET (a, b) = (?, ?)", [Bind("0", "t.a", "value"), Bind("1", "t.b", "value")]),
     ("SELECT * FROM t WHERE data->>'k' = ?", [Bind("0", None, "other"), Bind("0", "t.data", "equal")]),
     ("SELECT * FROM t WHERE name LIKE ? ESCAPE '/'", [Bind("0", "t.name", "like"), Bind("0", None, "other")]),
+    ("WITH w AS (SELECT ? AS id) SELECT t.a FROM t JOIN w ON w.id = t.id", [Bind("0", "t.id", "equal")]),
+    ("WITH w AS (SELECT ? AS id), v AS (SELECT id FROM w) SELECT t.a FROM t JOIN v ON v.id = t.id",
+     [Bind("0", "t.id", "equal")]),
     ("SELECT * FROM t WHERE a IS NOT DISTINCT FROM ?", [Bind("0", "t.a", "equal")]),
     ("SELECT * FROM t WHERE name COLLATE NOCASE IN (?, ?)", [Bind("0", "t.name", "in"), Bind("1", "t.name", "in")]),
 ]  # fmt: skip
@@ -186,6 +197,7 @@ SAME: list[tuple[str, ...]] = [
     ("INSERT INTO t(a, b) VALUES (1, 'x'), (2, NULL)", "insert into t (a,b) values (1, 2), (1, 2), (3, 4)"),
     ("SELECT $$a$$, E'it\\'s', 0x1F, 1e5", "SELECT $t$b$$c$t$, 'x', 1, .5"),
     ("SELECT COUNT(*) FROM t", "select count( * ) from t"),
+    ("SELECT -1 FROM t WHERE a BETWEEN -2 AND +3 LIMIT -1", "SELECT 1 FROM t WHERE a BETWEEN 2 AND 3 LIMIT 1"),
     ("SELECT a /* one */ FROM t", "SELECT a /* two /* three */ */ FROM t"),
 ]  # fmt: skip
 
@@ -222,6 +234,7 @@ def test_other_statements_are_other_shapes(one: str, other: str) -> None:
         ("SELECT q'[it's]' FROM t", "oracle", "SELECT ? FROM t"),
         ("SELECT a FROM t WHERE b = 'never closed", "", "SELECT a FROM t WHERE b = ?"),
         ("SELECT a /* never closed", "", "SELECT a"),
+        ("ALTER TABLE t ADD a varchar(10) NULL", "", "ALTER TABLE t ADD a varchar(?) NULL"),
         ("SELECT a::text, b->>'c' FROM t", "postgresql", "SELECT a::text, b ->> ? FROM t"),
     ],
 )
@@ -249,6 +262,8 @@ def test_literals_are_listed_in_order() -> None:
         ("SELECT a FROM t WHERE d < now()", {"volatile": True}),
         ("SELECT a FROM t WHERE d < datetime('now')", {"volatile": True}),
         ("SELECT nextval('s')", {"volatile": True}),
+        ("SELECT a, (random()) FROM t", {"volatile": True}),
+        ("SELECT max(a), (min(b)) FROM t", {"aggregate": True}),
         ("SELECT a FROM t", {"volatile": False, "limited": False, "ordered": False, "locking": False, "unique": False}),
     ],
 )

@@ -41,6 +41,7 @@ def test_verbs(kind: str, sql: str, verb: str) -> None:
         (("INFORMATION_SCHEMA.TABLES",), "mssql", True),
         (("main.sqlite_master",), "sqlite", True),
         (("attached.sqlite_master", "attached.sqlite_temp_master"), "sqlite", True),
+        (("sqlite_schema", "temp.sqlite_temp_schema"), "sqlite", True),
         (("[My Aux].[sqlite_master]",), "sqlite", True),
         (("sqlite_schema_versions",), "postgresql", False),
         (("sqlite_master.users",), "mysql", False),

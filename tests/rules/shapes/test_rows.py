@@ -136,11 +136,33 @@ def test_a_bounded_result_is_left_alone(engine: Engine, work: Work) -> None:
     assert judge(NoUnboundedSelects(), engine, work) == []
 
 
+@pytest.mark.parametrize(
+    ("engine", "day"),
+    [
+        ("sqlite", "strftime('%Y-%m-%d', placed) = '2026-01-01'"),
+        ("postgresql", "date_trunc('day', placed) = '2026-01-01'"),
+        ("mariadb", "DATE(placed) = '2026-01-01'"),
+    ],
+    indirect=["engine"],
+)
+def test_the_rows_of_one_day_are_left_alone(engine: Engine, day: str) -> None:
+    """By the function that each database has for it."""
+    assert judge(NoUnboundedSelects(), engine, run(f"SELECT id FROM orders WHERE {day}")) == []
+
+
 def test_the_cure_names_the_key_of_the_entity(engine: Engine) -> None:
     """In the words of the model."""
     (finding,) = judge(NoUnboundedSelects(), engine, load(select(Order).where(Order.customer_id == 1)))
     assert ".order_by(Order.id).limit(...)" in (finding.fix or "")
     assert ".where(Order.id > last)" in (finding.fix or "")
+
+
+def test_the_cure_of_an_ordered_result_keeps_its_order(engine: Engine) -> None:
+    """What is there already is not told to be added."""
+    (finding,) = judge(NoUnboundedSelects(), engine, load(select(Order).order_by(Order.total)))
+    assert ".limit(...)" in (finding.fix or "")
+    assert ".order_by(" not in (finding.fix or "")
+    assert "last" not in (finding.fix or "")
 
 
 def test_short_results_can_be_left_alone(engine: Engine) -> None:
