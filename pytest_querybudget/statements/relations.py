@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import field, replace
 
 from pytest_querybudget.recording.structure import Relation
 from pytest_querybudget.statements.groups import Group, Item, at, is_name, is_query, is_sign, is_word
@@ -51,7 +51,7 @@ class _Reader:
             elif is_word(item, "USING"):
                 index += 1
             elif is_word(item, *_HINTS):
-                index = _after_hint(items, index)
+                index = self._name(items, _after_hint(items, index))
                 continue
             elif isinstance(item, Group) or is_name(item):
                 index = self._entry(items, index, Relation("", join=join, conditional=conditional, lateral=lateral))
@@ -67,6 +67,15 @@ class _Reader:
                 break
             index += 1
         self.deferred.append(("on", len(self.found) - 1, items[start:index]))
+        return index
+
+    def _name(self, items: list[Item], index: int) -> int:
+        """Give the latest entry the alias that stands behind its hint."""
+        if self.found and is_word(at(items, index), "AS"):
+            label, index = _alias(items, index)
+            known = self.found[-1]
+            if label:
+                self.found[-1] = Found(replace(known.relation, label=label), (label.lower(),))
         return index
 
     def _entry(self, items: list[Item], index: int, base: Relation) -> int:
@@ -159,4 +168,8 @@ def _after_hint(items: list[Item], index: int) -> int:
         index += 1
     following = at(items, index)
     is_value = isinstance(following, tuple) and following[0] in (LITERAL, PARAM)
-    return index + 1 if isinstance(following, Group) or is_value else index
+    index += isinstance(following, Group) or is_value
+    # A sample may be asked for as it was drawn before.
+    after = at(items, index)
+    repeats = isinstance(after, tuple) and after[1].upper() == "REPEATABLE" and isinstance(at(items, index + 1), Group)
+    return index + 2 if repeats else index

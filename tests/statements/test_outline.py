@@ -95,6 +95,8 @@ def test_a_column_at_a_time_zone_is_a_function_of_it() -> None:
         ("t IGNORE KEY FOR JOIN (i, j)", "mysql"),
         ("t PARTITION (p0)", "mysql"),
         ("t TABLESAMPLE BERNOULLI (%(part)s)", "postgresql"),
+        ("t TABLESAMPLE BERNOULLI (10) REPEATABLE (5)", "postgresql"),
+        ("t PARTITION (p0) AS s", "mysql"),
         ("t WITH (NOLOCK)", "mssql"),
     ],
 )
@@ -107,6 +109,13 @@ def test_a_hint_is_no_relation(source: str, dialect: str) -> None:
         ("u", False, "inner"),
         ("v", False, ","),
     ]
+
+
+def test_an_alias_stands_behind_a_hint() -> None:
+    """As MySQL has it: what has that name is a column of the table."""
+    top = structure_of("SELECT s.a FROM t PARTITION (p0) AS s, u WHERE s.a = u.a", "mysql").top
+    assert top is not None
+    assert [(each.table, each.label) for each in top.relations] == [("t", "s"), ("u", "u")]
 
 
 @pytest.mark.parametrize(
