@@ -49,14 +49,20 @@ class _Initializer:
 
     def __init__(self, cls: Any) -> None:
         self.cls = cls
+        # Who runs pytest inside of pytest takes modules away again before the first instance is made.
+        module: Any = sys.modules.get(cls.__module__)
+        self.names = {} if module is None else vars(module)
 
     def __get__(self, instance: object, owner: Any = None) -> Any:
-        self.cls.__init__ = made = _initializer(self.cls)
+        self.cls.__init__ = made = _initializer(self.cls, self.names)
         return made.__get__(instance, owner)
 
 
-def _initializer(cls: Any) -> Any:
-    """Write the function that takes a value for each field and sets it."""
+def _initializer(cls: Any, of_module: dict[str, Any]) -> Any:
+    """Write the function that takes a value for each field and sets it.
+
+    It stands among the names of the class's own module, so that its annotations can be looked up.
+    """
     names: dict[str, Any] = {"_given": _GIVEN}
     taken: list[str] = []
     named: list[str] = []
@@ -78,20 +84,14 @@ def _initializer(cls: Any) -> Any:
     if hasattr(cls, "__post_init__"):
         body.append("  self.__post_init__()")
     parameters = ", ".join(["self", *taken, *(["*", *named] if named else [])])
-    lines = [
-        f"def make({', '.join(names)}):",
-        f" def __init__({parameters}):",
-        *(body or ["  pass"]),
-        " return __init__",
-    ]
+    head = [f"def make({', '.join(names)}):", f" def __init__({parameters}):"]
+    lines = [*head, *(body or ["  pass"]), " return __init__"]
     made: dict[str, Any] = {}
-    # In the names of the class's own module, so that its annotations can be looked up.
-    exec("\n".join(lines), vars(sys.modules[cls.__module__]), made)  # noqa: S102 - as dataclasses does
+    exec("\n".join(lines), of_module, made)  # noqa: S102 - as dataclasses does
     function = made["make"](**names)
     function.__qualname__ = f"{cls.__qualname__}.__init__"
-    function.__annotations__ = {each.name: each.type for each in dataclasses.fields(cls) if each.init} | {
-        "return": None
-    }
+    types = {each.name: each.type for each in dataclasses.fields(cls) if each.init}
+    function.__annotations__ = {**types, "return": None}
     return function
 
 

@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 import pickle
+import sys
 from dataclasses import field, fields, replace
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -200,6 +201,13 @@ def test_each_class_of_the_package_can_be_made() -> None:
         for each in vars(importlib.import_module(name)).values():
             if isinstance(each, type) and dataclasses.is_dataclass(each):
                 assert inspect.signature(each).return_annotation is None or each.__init__ is not None
+
+
+def test_its_module_may_be_gone_before_the_first_instance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a run of pytest inside of a test takes it away."""
+    cls = various(quick_dataclass)
+    monkeypatch.delitem(sys.modules, __name__)
+    assert cls(1, needed=2).late == 3
 
 
 def test_an_own_initializer_holds() -> None:
