@@ -101,7 +101,7 @@ class BudgetReader:
         Raises `BudgetError`.
         """
         names = self.marker_names
-        if names.isdisjoint([mark.name for node in nodes or item.listchain() for mark in node.own_markers]):
+        if names.isdisjoint(mark_names(nodes or item.listchain())):
             return self.undeclared
         own = None if hasattr(item, "function") else item.own_markers
         return self.of_markers(
@@ -242,9 +242,9 @@ def _others(
             yield from (each for each in declarations if each is not nearest[each.rule.name])
 
 
-def mark_names(item: Any) -> list[str]:
-    """Return the names of all markers of a test; pytest's own `iter_markers` takes three times as long."""
-    return [mark.name for node in item.listchain() for mark in node.own_markers]
+def mark_names(nodes: Iterable[Any]) -> list[str]:
+    """Return the names of all markers of a test and the nodes around it: `iter_markers` takes three times as long."""
+    return [mark.name for node in nodes for mark in node.own_markers]
 
 
 def nearest_marks(item: Any) -> Iterator[tuple[Any, str]]:

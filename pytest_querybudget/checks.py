@@ -56,7 +56,7 @@ class Checks:
         self._refuse_typos(items)
         tested = {item.path for item in items if isinstance(item, pytest.Function)}
         for item in items:
-            if names.isdisjoint(mark_names(item)):
+            if names.isdisjoint(mark_names(item.listchain())):
                 continue
             try:
                 budget = self.budgets.of_item(item)
@@ -74,7 +74,7 @@ class Checks:
         known = {str(line).partition(":")[0].partition("(")[0].strip() for line in self.config.getini("markers")}
         seen: set[str] = set()
         for item in items:
-            for name in mark_names(item):
+            for name in mark_names(item.listchain()):
                 if name in known or name in seen:
                     continue
                 seen.add(name)
