@@ -103,7 +103,7 @@ def _of_test_case(
         begin: Any = getattr(instance, _SETUP)
         end: Any = getattr(instance, _TEARDOWN)
         found.append(_replaced(instance, _SETUP, _after(begin, lambda: open_window("call"))))
-        found.append(_replaced(instance, _TEARDOWN, _before(end, lambda: open_window("teardown"))))
+        found.append(_replaced(instance, _TEARDOWN, _wrapped(end, lambda: open_window("teardown"), lambda: None)))
     else:
         # Another framework runs it in its own way. pytest leaves it to the instance to find an async method, and gives
         # it any other one.
@@ -121,12 +121,8 @@ def _is_run_by_unittest(kind: type) -> bool:
             continue
         if each.__module__.startswith("unittest."):
             return hasattr(each, _SETUP) and hasattr(each, _TEARDOWN)
-        code = getattr(run, "__code__", None)
-        if (
-            code is None
-            or "run" not in code.co_names
-            or not {"super", "__class__"} & {*code.co_names, *code.co_freevars}
-        ):
+        names = getattr(getattr(run, "__code__", None), "co_names", ())
+        if "run" not in names or "super" not in names:
             break
     return False
 
@@ -142,16 +138,6 @@ def _after(function: Callable[..., Any], opened: Callable[[], Any]) -> Callable[
     return begin
 
 
-def _before(function: Callable[..., Any], opened: Callable[[], Any]) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def end(*arguments: Any) -> Any:
-        __tracebackhide__ = True
-        opened()
-        return function(*arguments)
-
-    return end
-
-
 @contextmanager
 def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
     """Put a value in the place of an attribute for a while; an object that takes none stays as it is.
@@ -159,7 +145,7 @@ def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
     Whoever has put another one there in the meantime keeps it.
     """
     own = getattr(holder, "__dict__", {})
-    before = own.get(name, _NOTHING) if isinstance(holder, type) else getattr(holder, name)
+    before = own[name] if name in own else getattr(holder, name)
     inherited = name not in own and not isinstance(getattr(type(holder), name, None), property)
     try:
         setattr(holder, name, value)
@@ -174,9 +160,6 @@ def _replaced(holder: Any, name: str, value: Any) -> Iterator[None]:
                 delattr(holder, name)
         elif getattr(holder, name, None) is value:
             setattr(holder, name, before)
-
-
-_NOTHING: Any = object()
 
 
 class Part:
@@ -258,13 +241,14 @@ def _label(arguments: tuple[Any, ...], keywords: dict[str, Any], number: int) ->
 def _word(value: Any, shown: Callable[[Any], str] = str) -> str:
     """Return a plain value as text, and any other as its type."""
     kind = type(value)
-    if issubclass(kind, Enum):
-        return f"{kind.__name__}.{value._name_}"
     try:
-        return shown(value) if _is_plain(value) else f"<{kind.__name__}>"
-    except ValueError:
-        # A number of thousands of digits.
-        return f"<{kind.__name__}>"
+        if issubclass(kind, Enum):
+            return f"{kind.__name__}.{value._name_}"
+        if _is_plain(value):
+            return shown(value)
+    except Exception:  # noqa: BLE001, S110 - as a number of thousands of digits: a name is not worth a test
+        pass
+    return f"<{kind.__name__}>"
 
 
 def _is_plain(value: Any, deepest: int = 3) -> bool:
